@@ -1,0 +1,102 @@
+"""One model call: what is asked of an agent, what comes back while it runs, and how it ended."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, Literal, Protocol
+
+from pydantic import Field
+
+from actors.messages.message import Message
+from actors.messages.requests import ModelName, ModelOptions
+
+
+class ChatMessage(Message):
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class GenerateCall(Message):
+    """One generation. `options.num_predict` is always set; `timeout_s` = what the session has left.
+
+    `think=False` turns a thinking model's thinking off; `None` leaves Ollama's default.
+    `format` is `"json"`, a JSON schema, or None for free text.
+    """
+
+    call_id: str
+    model: ModelName
+    messages: tuple[ChatMessage, ...]
+    options: ModelOptions
+    format: Literal["json"] | dict[str, Any] | None = None
+    think: bool | None = None
+    timeout_s: float = Field(gt=0)
+
+
+class TokenUsage(Message):
+    """Tokens as the engine counted them (`prompt_eval_count`, `eval_count`)."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    total_tokens: int = 0
+
+
+class CallTiming(Message):
+    """Where the time of one call went. All in ms but `total_ns` (Ollama's `total_duration`).
+
+    queue = waiting for a slot on our side; network = wall time − Ollama's total_duration;
+    load = model load; prompt = prompt evaluation; generate = token generation.
+    `wall_ms` is from the request to the last byte, without `queue_ms`.
+    """
+
+    queue_ms: int = 0
+    network_ms: int = 0
+    load_ms: int = 0
+    prompt_ms: int = 0
+    generate_ms: int = 0
+    wall_ms: int = 0
+    total_ns: int = 0
+
+
+class Delta(Message):
+    """A piece of text while it is generated. `thinking` text is never part of the answer."""
+
+    kind: Literal["delta"] = "delta"
+    text: str
+    thinking: bool = False
+
+
+class Generated(Message):
+    """A finished answer: `done == true` and non-empty content. `truncated` = output limit hit."""
+
+    kind: Literal["generated"] = "generated"
+    content: str
+    thinking: str = ""
+    truncated: bool = False
+    usage: TokenUsage
+    timing: CallTiming
+    node: str = ""
+    attempts: int = 1
+    prompt_evaluated: int | None = None
+    """Prompt tokens evaluated afresh, where the engine tells it (prefix cache); else None."""
+
+
+class CallFailed(Message):
+    """A call that gave no answer. `code` is one of `actors.errors.ModelCallError`'s codes."""
+
+    kind: Literal["call_failed"] = "call_failed"
+    code: str
+    detail: str
+    retryable: bool
+    node: str = ""
+    partial: str = ""
+    attempts: int = 1
+
+
+CallEvent = Annotated[Delta | Generated | CallFailed, Field(discriminator="kind")]
+
+
+class Agent(Protocol):
+    """Something that answers model calls: an `OllamaAgent`, near or on another PC."""
+
+    def generate(self, call: GenerateCall) -> AsyncIterator[Delta | Generated | CallFailed]:
+        """Yields any number of `Delta`, then exactly one `Generated` or `CallFailed`. Never raises
+        for what a model server does; closing the iterator cancels the call."""
+        ...

@@ -1,0 +1,185 @@
+"""What was heard in a session, in order. The record of a session is the list of its stored events.
+
+Past tense: each says what happened. `seq` counts stored events of a session from 1 without gaps.
+Deltas are not stored: they carry the `seq` of the last stored event and the `offset` (in
+characters) where their text belongs in the seat's text of this stage; `offset == 0` starts anew.
+"""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
+
+from actors.messages.calls import CallTiming, TokenUsage
+from actors.messages.message import Message
+from actors.messages.requests import CouncilRequest, Seat
+
+CHAIRMAN = "chairman"
+"""The `agent_id` under which the chairman's absences and timings are kept."""
+
+Stage = Literal["opinions", "review", "synthesis"]
+
+
+class Event(Message):
+    session_id: str
+    seq: int = 0
+    at: datetime
+
+
+class SessionStarted(Event):
+    """The question was accepted. `seed` drives every arbitrary choice (labels, order)."""
+
+    kind: Literal["session_started"] = "session_started"
+    request: CouncilRequest
+    seats: tuple[Seat, ...]
+    chairman_model: str
+    seed: int
+    deadline_at: datetime
+
+
+class StageStarted(Event):
+    kind: Literal["stage_started"] = "stage_started"
+    stage: Stage
+
+
+class AgentStarted(Event):
+    """A seat's call was sent (again, from attempt 2 on)."""
+
+    kind: Literal["agent_started"] = "agent_started"
+    agent_id: str
+    stage: Stage
+    node: str
+    attempt: int = 1
+
+
+class AnswerEvent(Event):
+    """What every answer of a model brings with it."""
+
+    agent_id: str
+    model: str
+    usage: TokenUsage
+    timing: CallTiming
+    started_at: datetime
+    node: str = ""
+    attempts: int = 1
+    truncated: bool = False
+
+
+class OpinionHeard(AnswerEvent):
+    kind: Literal["opinion"] = "opinion"
+    content: str
+
+
+class Vote(Message):
+    """One line of a ballot, labels already mapped back to seats. `score` 1 to 10."""
+
+    agent_id: str
+    score: int = Field(ge=1, le=10)
+    reasoning: str = ""
+
+
+class ReviewHeard(AnswerEvent):
+    """A review as it was read: votes that count, and what was rejected with the reason.
+    No vote = abstention. `content` is the model's own text."""
+
+    kind: Literal["review"] = "review"
+    content: str
+    rankings: tuple[Vote, ...]
+    rejected: tuple[str, ...] = ()
+
+
+class AbsenceNoted(Event):
+    """A seat (or the chairman) gave nothing in a stage, after all attempts."""
+
+    kind: Literal["absence"] = "absence"
+    agent_id: str
+    stage: Stage
+    code: str
+    detail: str
+    node: str = ""
+    attempts: int = 1
+    model: str = ""
+
+
+class Standing(Message):
+    """A seat's place in the ranking. Ties share a place (1, 2, 2, 4)."""
+
+    agent_id: str
+    place: int
+    mean_score: float
+    votes: int
+    borda: float = 0.0
+
+
+class RankingMade(Event):
+    kind: Literal["ranking"] = "ranking"
+    ranking: tuple[Standing, ...]
+
+
+class FinalAnswerGiven(AnswerEvent):
+    """The synthesis. `fallback` says what stood in for the chairman, if anything did."""
+
+    kind: Literal["final_answer"] = "final_answer"
+    content: str
+    sources_cited: tuple[str, ...] = ()
+    fallback: str | None = None
+
+
+class NoticeGiven(Event):
+    """Something the reader should know. `degrades` = the answer is less than it could have been."""
+
+    kind: Literal["notice"] = "notice"
+    code: str
+    detail: str
+    agent_id: str | None = None
+    degrades: bool = False
+
+
+class SessionClosed(Event):
+    """The end. `outcome` `complete`, or `error` with a code and a sentence."""
+
+    kind: Literal["session_closed"] = "session_closed"
+    outcome: Literal["complete", "error"]
+    error_code: str | None = None
+    error: str | None = None
+
+
+class DeltaEvent(Event):
+    agent_id: str
+    text: str
+    offset: int
+    thinking: bool = False
+
+
+class OpinionDelta(DeltaEvent):
+    kind: Literal["opinion_delta"] = "opinion_delta"
+
+
+class ReviewDelta(DeltaEvent):
+    kind: Literal["review_delta"] = "review_delta"
+
+
+class SynthesisDelta(DeltaEvent):
+    kind: Literal["synthesis_delta"] = "synthesis_delta"
+
+
+StoredEvent = Annotated[
+    SessionStarted
+    | StageStarted
+    | AgentStarted
+    | OpinionHeard
+    | ReviewHeard
+    | AbsenceNoted
+    | RankingMade
+    | FinalAnswerGiven
+    | NoticeGiven
+    | SessionClosed,
+    Field(discriminator="kind"),
+]
+LiveEvent = OpinionDelta | ReviewDelta | SynthesisDelta
+CouncilEvent = Annotated[StoredEvent | LiveEvent, Field(discriminator="kind")]
+
+STORED_EVENT: TypeAdapter[StoredEvent] = TypeAdapter(StoredEvent)
+"""Reads a stored event back from JSON."""
+COUNCIL_EVENT: TypeAdapter[StoredEvent | LiveEvent] = TypeAdapter(CouncilEvent)
+"""Reads any event from JSON."""

@@ -1,0 +1,86 @@
+"""What a PC tells of itself: vitals, and what its Ollama has. Sizes in bytes unless said."""
+
+from datetime import datetime
+from typing import Literal
+
+from actors.messages.message import Message
+
+
+class MemoryUse(Message):
+    total: int
+    used: int
+    percent: float
+
+
+class NodeVitals(Message):
+    cpu_percent: float
+    memory: MemoryUse
+    disk: MemoryUse
+    uptime_s: int
+
+
+class InstalledModel(Message):
+    """A model on disk. `size` in bytes; `parameter_size` as Ollama writes it (`"3.2B"`)."""
+
+    name: str
+    size: int = 0
+    digest: str = ""
+    parameter_size: str = ""
+    family: str = ""
+    quantization_level: str = ""
+
+
+class LoadedModel(Message):
+    """A model in memory. `expires_at` None = kept until unloaded."""
+
+    name: str
+    size: int = 0
+    size_vram: int = 0
+    context_length: int | None = None
+    expires_at: datetime | None = None
+
+
+class OllamaStatus(Message):
+    """One model server as its PC sees it. `error` says why it is not connected."""
+
+    url: str
+    connected: bool
+    version: str | None = None
+    installed: tuple[InstalledModel, ...] = ()
+    loaded: tuple[LoadedModel, ...] = ()
+    error_code: str | None = None
+    error: str | None = None
+    warnings: tuple[str, ...] = ()
+
+
+class NodeReport(Message):
+    """All of one PC, as of `at`. `max_models` = models its Ollama may keep loaded;
+    `num_parallel` = generations at once per model."""
+
+    name: str
+    ip: str
+    role: Literal["head", "worker"]
+    at: datetime
+    vitals: NodeVitals | None = None
+    ollama: OllamaStatus | None = None
+    max_models: int = 0
+    num_parallel: int = 1
+    agents: tuple[str, ...] = ()
+    """Models for which an OllamaAgent sits on this PC."""
+
+
+class RecommendedModel(Message):
+    name: str
+    display_name: str
+    size: str
+    description: str
+    recommended_role: str
+    installed: bool = False
+
+
+class ModelCatalogue(Message):
+    """`nodes`: model name -> names of the PCs that have it on disk."""
+
+    recommended: tuple[RecommendedModel, ...]
+    installed: tuple[str, ...]
+    nodes: dict[str, tuple[str, ...]]

@@ -1,0 +1,91 @@
+"""What a client asks of the council, and the seats that answer. Knows nothing of HTTP."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints
+
+from actors.messages.message import Message
+
+ModelName = Annotated[
+    str,
+    StringConstraints(
+        min_length=1, max_length=200, pattern=r"^[A-Za-z0-9][\w.\-]*(/[\w.\-]+)*(:[\w.\-]+)?$"
+    ),
+]
+"""A model's name as Ollama writes it: `[host/][namespace/]model[:tag]`. No `..`, no white space."""
+
+
+class ModelOptions(Message):
+    """Sampling options, Ollama's names and units. `None` = the council's default.
+
+    `num_ctx` is not here on purpose: a change reloads the model, so it belongs to the agent.
+    """
+
+    temperature: float | None = Field(default=None, ge=0, le=5, allow_inf_nan=False)
+    seed: int | None = Field(default=None, ge=0, le=2**31 - 1)
+    top_p: float | None = Field(default=None, ge=0, le=1, allow_inf_nan=False)
+    top_k: int | None = Field(default=None, ge=0, le=100_000)
+    repeat_penalty: float | None = Field(default=None, ge=0, le=10, allow_inf_nan=False)
+    num_predict: int | None = Field(default=None, ge=1, le=32_768)
+    stop: tuple[Annotated[str, StringConstraints(min_length=1, max_length=200)], ...] | None = (
+        Field(default=None, max_length=8)
+    )
+
+
+class AgentSpec(Message):
+    """One seat as the client asks for it."""
+
+    name: str | None = Field(default=None, min_length=1, max_length=80)
+    model: ModelName
+    system: str | None = Field(default=None, max_length=8_000)
+    options: ModelOptions = ModelOptions()
+
+
+class CouncilRequest(Message):
+    """A question for the council. Agents and chairman may be left out: the configured council sits.
+
+    How many agents and how long a query may be are settings, checked by the facade.
+    """
+
+    query: str = Field(min_length=1)
+    selected_agents: tuple[AgentSpec, ...] | None = Field(default=None, min_length=1)
+    chairman_model: ModelName | None = None
+    deadline_s: float | None = Field(default=None, gt=0, le=86_400, allow_inf_nan=False)
+
+
+class Seat(Message):
+    """A place at the table: unique id (`agent_1`, …), even where two seats use one model."""
+
+    agent_id: str
+    name: str
+    model: ModelName
+    system: str | None = None
+    options: ModelOptions = ModelOptions()
+
+
+class WorkerRequest(Message):
+    """One stateless generation on whichever PC the pool picks (seed: `/api/generate`)."""
+
+    model: ModelName
+    prompt: str = Field(min_length=1)
+    system: str | None = None
+    format: Literal["json"] | dict[str, Any] | None = None
+    options: ModelOptions = ModelOptions()
+
+
+class WorkerResult(Message):
+    """What `/api/generate` answers. `total_duration` in ns, counts in tokens, as Ollama's own.
+
+    In a batch a failed request has `done=False`, empty content, and `error` / `error_code`.
+    """
+
+    model: str
+    content: str
+    done: bool
+    total_duration: int
+    prompt_eval_count: int
+    eval_count: int
+    node: str | None = None
+    truncated: bool = False
+    error: str | None = None
+    error_code: str | None = None

@@ -1,0 +1,153 @@
+"""A session as clients see it. Field names and nesting are the HTTP contract: add, never change."""
+
+from datetime import datetime
+from typing import Literal
+
+from actors.messages.calls import TokenUsage
+from actors.messages.events import Standing, Vote
+from actors.messages.message import Message
+
+SessionStage = Literal["pending", "opinions", "review", "synthesis", "complete", "error"]
+
+
+class AgentView(Message):
+    agent_id: str
+    name: str
+    model: str
+    system: str | None = None
+
+
+class Opinion(Message):
+    agent_id: str
+    agent_name: str
+    model: str
+    content: str
+    prompt_tokens: int
+    completion_tokens: int
+    tokens_used: int
+    duration_ms: int
+    node: str
+    truncated: bool
+    attempts: int = 1
+
+
+class Review(Message):
+    """Empty `rankings` = abstention; `rejected` says why."""
+
+    reviewer_id: str
+    reviewer_name: str
+    model: str
+    rankings: tuple[Vote, ...]
+    prompt_tokens: int
+    completion_tokens: int
+    tokens_used: int
+    duration_ms: int
+    node: str = ""
+    rejected: tuple[str, ...] = ()
+    truncated: bool = False
+    attempts: int = 1
+
+
+class FinalAnswer(Message):
+    content: str
+    chairman_model: str
+    prompt_tokens: int
+    completion_tokens: int
+    tokens_used: int
+    duration_ms: int
+    sources_cited: tuple[str, ...]
+    fallback: str | None
+    node: str = ""
+    truncated: bool = False
+    attempts: int = 1
+
+
+class StageTokenUsage(Message):
+    stage: str
+    total_prompt_tokens: int
+    total_completion_tokens: int
+    total_tokens: int
+    by_model: dict[str, TokenUsage]
+
+
+class SessionTokenUsage(Message):
+    stage1_opinions: StageTokenUsage | None = None
+    stage2_review: StageTokenUsage | None = None
+    stage3_synthesis: StageTokenUsage | None = None
+    total_prompt_tokens: int = 0
+    total_completion_tokens: int = 0
+    total_tokens: int = 0
+
+
+class AgentLatency(Message):
+    """One seat's time in a stage, apart. All in ms."""
+
+    queue_ms: int
+    network_ms: int
+    load_ms: int
+    prompt_ms: int
+    generate_ms: int
+
+
+class StageLatencyStats(Message):
+    """`total_duration_ms` = wall time, first start to last end; `by_model` sums calls' wall times."""
+
+    stage: str
+    total_duration_ms: int
+    by_model: dict[str, int]
+    by_agent: dict[str, AgentLatency]
+
+
+class SessionLatencyStats(Message):
+    stage1_opinions: StageLatencyStats | None = None
+    stage2_review: StageLatencyStats | None = None
+    stage3_synthesis: StageLatencyStats | None = None
+    total_duration_ms: int = 0
+
+
+class Absence(Message):
+    agent_id: str
+    stage: str
+    code: str
+    detail: str
+    node: str
+    attempts: int
+
+
+class Notice(Message):
+    code: str
+    detail: str
+    agent_id: str | None = None
+
+
+class CouncilSession(Message):
+    session_id: str
+    query: str
+    stage: SessionStage
+    created_at: datetime
+    updated_at: datetime
+    chairman_model: str
+    agents: tuple[AgentView, ...]
+    opinions: tuple[Opinion, ...]
+    reviews: tuple[Review, ...]
+    ranking: tuple[Standing, ...]
+    final_answer: FinalAnswer | None
+    token_usage: SessionTokenUsage
+    latency_stats: SessionLatencyStats
+    absences: tuple[Absence, ...]
+    degraded: bool
+    notices: tuple[Notice, ...]
+    error: str | None
+    error_code: str | None
+
+
+class SessionSummary(Message):
+    """A line of the history, newest first. `total_tokens` and `duration_ms` so far."""
+
+    session_id: str
+    query: str
+    stage: SessionStage
+    degraded: bool
+    created_at: datetime
+    total_tokens: int
+    duration_ms: int

@@ -1,0 +1,51 @@
+"""What the council asks of the place where models run: a lease on an agent. Knows nothing of PCs.
+
+`cluster.pool` implements it over Ray; tests implement it over one local agent.
+"""
+
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from actors.messages.calls import Agent
+from actors.messages.nodes import NodeReport
+
+
+@dataclass(frozen=True)
+class Demand:
+    """Wanted: one slot on an agent that holds `model`.
+
+    `council` groups demands (the session's id), `since` (seconds, the council's age order) decides
+    who is older, `avoid` names PCs that just failed this call: used only if no other has the model.
+    `prefer_head` is the chairman's wish to sit on PC1.
+    """
+
+    model: str
+    council: str
+    since: float
+    avoid: frozenset[str] = field(default_factory=frozenset)
+    prefer_head: bool = False
+    timeout_s: float = 600.0
+
+
+@dataclass(frozen=True)
+class Lease:
+    """One slot on one agent, held until the context ends. `num_ctx` in tokens."""
+
+    agent: Agent
+    node: str
+    num_ctx: int
+    queue_ms: int
+
+
+class Pool(Protocol):
+    def lease(self, demand: Demand) -> AbstractAsyncContextManager[Lease]:
+        """Waits for a slot. Raises `CallTimeout` after `timeout_s`, `ModelNotAvailable` when no PC
+        has the model any more, `ModelLoadFailed` when no PC can load it."""
+        ...
+
+    async def reports(self) -> tuple[NodeReport, ...]:
+        """What every PC told last; a PC that is gone is not in it."""
+        ...
+
+    async def close(self) -> None: ...

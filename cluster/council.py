@@ -1,0 +1,62 @@
+"""The council as the HTTP layer sees it: a typed facade. Knows nothing of HTTP."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Protocol
+
+from actors.messages.events import LiveEvent, StoredEvent
+from actors.messages.nodes import ModelCatalogue, NodeReport
+from actors.messages.requests import CouncilRequest, WorkerRequest, WorkerResult
+from actors.messages.sessions import CouncilSession, SessionSummary
+
+
+class Council(Protocol):
+    """Every method raises only `CouncilError`s (see `actors.errors`)."""
+
+    async def open(
+        self, request: CouncilRequest, idempotency_key: str | None = None
+    ) -> CouncilSession:
+        """Stores the session and starts it; returns as soon as it is committed. The same key and
+        body give the same session. Raises `InvalidRequest` (too many agents, query too long),
+        `ModelNotInstalled`, `NoModelServer`, `IdempotencyKeyReused`, `StoreUnavailable`."""
+        ...
+
+    async def wait(self, session_id: str) -> CouncilSession:
+        """The session once it has ended, however it ended (`stage` complete or error)."""
+        ...
+
+    async def session(self, session_id: str) -> CouncilSession:
+        """The session as it stands. Raises `SessionNotFound`."""
+        ...
+
+    async def sessions(
+        self, limit: int, before: datetime | None, q: str | None
+    ) -> tuple[SessionSummary, ...]:
+        """Newest first."""
+        ...
+
+    def events(self, session_id: str, after: int = 0) -> AsyncIterator[StoredEvent | LiveEvent]:
+        """Stored events from `after` on, then live, until the closing event. Each running seat's
+        text so far comes first in one delta with `offset` 0. Raises `SessionNotFound`."""
+        ...
+
+    async def cancel(self, session_id: str) -> CouncilSession:
+        """Ends a running session with code `cancelled`; a second cancel gives the same answer.
+        Raises `SessionFinished` if it ended otherwise before."""
+        ...
+
+    async def purge(self, session_id: str) -> None:
+        """Removes a finished session. Raises `SessionRunning`, `SessionNotFound`."""
+        ...
+
+    async def catalogue(self) -> ModelCatalogue: ...
+
+    async def generate(self, request: WorkerRequest) -> WorkerResult:
+        """One stateless generation. Raises `ModelCallError`s, `ModelNotInstalled`."""
+        ...
+
+    async def nodes(self) -> tuple[NodeReport, ...]: ...
+
+    async def readiness(self) -> dict[str, bool]:
+        """What must be true to serve: `store` writable, `agents` (at least one placeable)."""
+        ...
