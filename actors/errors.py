@@ -66,7 +66,7 @@ class RequestError(CouncilError):
 
 
 class InvalidRequest(RequestError):
-    """`InvalidRequest(detail, errors)`; an error is `{"loc": ["query"], "msg": "…", "type": "…"}`."""
+    """`InvalidRequest(detail, errors)`; each `{"loc": ["query"], "msg": "…", "type": "…"}`."""
 
     status = 422
     code = "invalid_request"

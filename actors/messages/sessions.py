@@ -90,7 +90,7 @@ class AgentLatency(Message):
 
 
 class StageLatencyStats(Message):
-    """`total_duration_ms` = wall time, first start to last end; `by_model` sums calls' wall times."""
+    """`total_duration_ms` = wall time, first start to last end; `by_model` sums the calls."""
 
     stage: str
     total_duration_ms: int
