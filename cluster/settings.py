@@ -1,0 +1,171 @@
+"""Every setting of the council, once, frozen. The only place that reads the environment.
+
+Names: `COUNCIL_<FIELD>`, and Ollama's own (`OLLAMA_HOST`, `OLLAMA_MAX_LOADED_MODELS`,
+`OLLAMA_NUM_PARALLEL`) and the requirement's `GENERATION_TIMEOUT`. `./council up --port 9000` and
+its like change the tree and hand it on to Ray's processes by `environment()`.
+"""
+
+import socket
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import AliasChoices, BeforeValidator, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from actors.messages.requests import ModelName
+from cluster.ollama_url import DEFAULT_URL, model_server_url
+
+
+class InvalidSettings(Exception):
+    """`InvalidSettings(sentence)`: names the variable, what is wrong with it, and what it takes."""
+
+
+def _listed(value: Any) -> Any:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+def _unquoted(value: Any) -> Any:
+    """Ollama strips quotes around its values, and so do we."""
+    return value.strip().strip("\"'") if isinstance(value, str) else value
+
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+NodeName = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$")]
+
+
+class Settings(BaseSettings):
+    """Times in seconds, lengths in characters, sizes in tokens (`num_…`) or bytes (`…_bytes`)."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="COUNCIL_",
+        frozen=True,
+        extra="ignore",
+        env_ignore_empty=True,
+        populate_by_name=True,
+        hide_input_in_errors=True,
+    )
+
+    home: Path = Field(default_factory=lambda: Path.home() / ".llm-council")
+    """Everything that is kept: sessions.db, ray_token, api_key, embedded/, logs/."""
+
+    # The HTTP API
+    host: str = "127.0.0.1"
+    """Where the API listens; another address than loopback requires the key in `home/api_key`."""
+    port: Port = 8000
+    cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)] = ()
+
+    # The council
+    max_agents: int = Field(default=5, ge=1, le=50)
+    max_query: int = Field(default=32_000, ge=1, le=10_000_000)
+    models: Annotated[tuple[ModelName, ...], NoDecode, BeforeValidator(_listed)] = ()
+    """The seats when a request names none; empty = chosen from what is installed."""
+    chairman_model: ModelName | None = None
+    num_ctx: int = Field(default=4096, ge=256, le=1_048_576)
+    num_predict: int = Field(default=1024, ge=1, le=32_768)
+    deadline_s: float = Field(default=600, gt=0, le=86_400, allow_inf_nan=False)
+    generation_timeout_s: float = Field(
+        default=120,
+        gt=0,
+        le=86_400,
+        allow_inf_nan=False,
+        validation_alias=AliasChoices("GENERATION_TIMEOUT", "COUNCIL_GENERATION_TIMEOUT_S"),
+    )
+
+    # This PC
+    node_name: NodeName = Field(default_factory=lambda: default_node_name(socket.gethostname()))
+    ollama_url: str = Field(
+        default=DEFAULT_URL, validation_alias=AliasChoices("COUNCIL_OLLAMA_URL", "OLLAMA_HOST")
+    )
+    max_loaded_models: Annotated[int, BeforeValidator(_unquoted)] = Field(
+        default=3, ge=0, le=1000, validation_alias=AliasChoices("OLLAMA_MAX_LOADED_MODELS")
+    )
+    num_parallel: Annotated[int, BeforeValidator(_unquoted)] = Field(
+        default=1, ge=0, le=1000, validation_alias=AliasChoices("OLLAMA_NUM_PARALLEL")
+    )
+    embedded_port: Port = 11435
+    embedded_threads: int | None = Field(default=None, ge=1, le=1024)
+    """Threads of the embedded engine; None = the engine's own choice."""
+
+    # Ray
+    ray_address: str = "127.0.0.1:6379"
+    """Where PC1's Ray answers (host:port)."""
+    ray_port: Port | None = None
+    """First port of this PC's Ray processes; None = 6379, or the next free block after it."""
+    dashboard_port: Port | None = None
+    """Ray's dashboard; None = 8265, or the next free one."""
+    object_store_bytes: int = Field(default=150_000_000, ge=80_000_000)
+
+    @classmethod
+    def load(cls) -> Self:
+        """The settings as the environment has them. Raises `InvalidSettings`."""
+        return cls.having()
+
+    @classmethod
+    def having(cls, **changes: Any) -> Self:
+        """The environment's settings with these fields changed, checked the same way."""
+        try:
+            return cls(**changes)
+        except ValidationError as error:
+            raise InvalidSettings(_sentence(error)) from None
+
+    def environment(self) -> dict[str, str]:
+        """What makes `load()` in another process give this very tree."""
+        given = {name: getattr(self, name) for name in type(self).model_fields}
+        return {
+            _variables(name)[0]: _text(value) for name, value in given.items() if value is not None
+        }
+
+    @property
+    def lan(self) -> bool:
+        """Whether other PCs can reach the API: then every request needs the key."""
+        return self.host not in ("127.0.0.1", "localhost", "::1")
+
+    @property
+    def api_url(self) -> str:
+        return f"http://{self.host}:{self.port}"
+
+    @field_validator("home")
+    @classmethod
+    def _absolute(cls, home: Path) -> Path:
+        return home.expanduser().absolute()
+
+    @field_validator("ollama_url", mode="before")
+    @classmethod
+    def _plain_url(cls, url: Any) -> Any:
+        return model_server_url(url) if isinstance(url, str) else url
+
+    @field_validator("max_loaded_models", "num_parallel")
+    @classmethod
+    def _zero_is_default(cls, number: int, info: Any) -> int:
+        """Ollama reads 0 as "choose yourself"; these are its choices on CPU."""
+        return number or {"max_loaded_models": 3, "num_parallel": 1}[info.field_name]
+
+
+def default_node_name(host: str) -> str:
+    """A host's name or address as a node's name: letters, digits, dots and dashes."""
+    name = "".join(c if c.isascii() and c.isalnum() or c in ".-" else "-" for c in host)
+    return name[:63].strip(".-") or "pc"
+
+
+def _variables(field: str) -> tuple[str, ...]:
+    """The environment variables that set a field; the first wins."""
+    alias = Settings.model_fields[field].validation_alias
+    if isinstance(alias, AliasChoices):
+        return tuple(str(choice) for choice in alias.choices)
+    return (f"COUNCIL_{field.upper()}",)
+
+
+def _text(value: Any) -> str:
+    return ",".join(value) if isinstance(value, tuple) else str(value)
+
+
+def _sentence(error: ValidationError) -> str:
+    lines = ["A setting cannot be used."]
+    for fault in error.errors(include_url=False, include_input=False):
+        place = str(fault["loc"][0])
+        field = next((f for f in Settings.model_fields if place in (f, *_variables(f))), place)
+        names = " or ".join(_variables(field)) if field in Settings.model_fields else place
+        lines.append(f"{names}: {fault['msg'].removeprefix('Value error, ')}.")
+    return " ".join(lines)
