@@ -1,0 +1,101 @@
+"""A body from a stranger, read whole and strictly before a route sees it. Knows nothing of routes.
+
+The middleware belongs innermost, behind whatever refuses strangers: it bounds a body in bytes and
+in time, and lets only acceptable JSON (`strict_json`) on.
+"""
+
+import asyncio
+import re
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from actors.errors import BodyTooLarge, CouncilError, MalformedBody, UnsupportedMediaType
+from serve_app import problems, strict_json
+
+MAX_BODY = 1024 * 1024
+BODY_DEADLINE_S = 30.0
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+_CHARSET = re.compile(r'charset="?utf-?8"?', re.ASCII | re.IGNORECASE)
+
+
+class StrictBodies:
+    """Reads the body of a POST, PUT or PATCH before the route does, and replays it if it is
+    acceptable JSON. A body that is refused unread ends the connection."""
+
+    def __init__(self, app: ASGIApp, max_body: int, deadline_s: float = BODY_DEADLINE_S) -> None:
+        self._app = app
+        self._max_body = max_body
+        self._deadline_s = deadline_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] not in _WITH_BODY:
+            return await self._app(scope, receive, send)
+        try:
+            body = await self._read(Headers(scope=scope), receive)
+        except (CouncilError, TimeoutError) as error:
+            return await _refuse(error, scope, receive, send)
+        if body is None:
+            return  # the client has gone; there is nobody to answer
+        replayed = False
+
+        async def replay() -> Message:
+            nonlocal replayed
+            if replayed:
+                return await receive()
+            replayed = True
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        await self._app(scope, replay, send)
+
+    async def _read(self, headers: Headers, receive: Receive) -> bytes | None:
+        _check_type(headers)
+        length = headers.get("content-length", "0")
+        if not (length.isascii() and length.isdigit()):
+            raise MalformedBody("The Content-Length is not a number.")
+        if len(length) > 18 or int(length) > self._max_body:
+            raise self._too_large()
+        async with asyncio.timeout(self._deadline_s):
+            body = await self._collect(receive)
+        if body is not None:
+            strict_json.parse(body)
+        return body
+
+    async def _collect(self, receive: Receive) -> bytes | None:
+        body = bytearray()
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return None
+            body += message.get("body", b"")
+            if len(body) > self._max_body:
+                raise self._too_large()
+            if not message.get("more_body", False):
+                return bytes(body)
+
+    def _too_large(self) -> BodyTooLarge:
+        return BodyTooLarge(f"A body may have at most {self._max_body} bytes.")
+
+
+def _check_type(headers: Headers) -> None:
+    given = headers.getlist("content-type")
+    kind, _, parameters = (given[0] if len(given) == 1 else "").partition(";")
+    if kind.strip().lower() != "application/json":
+        raise UnsupportedMediaType("Send the body as Content-Type: application/json.")
+    if parameters.strip() and not _CHARSET.fullmatch(parameters.strip()):
+        raise UnsupportedMediaType("Send the body in UTF-8.")
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        raise UnsupportedMediaType("Send the body uncompressed.")
+
+
+async def _refuse(
+    error: CouncilError | TimeoutError, scope: Scope, receive: Receive, send: Send
+) -> None:
+    name = problems.request_id(scope)
+    if isinstance(error, CouncilError):
+        problem = problems.from_error(error, name)
+    else:
+        problem = problems.from_status(408, name, "The body did not arrive in time.")
+    unread = problem.status != MalformedBody.status
+    headers = {"Connection": "close"} if unread else {}
+    await problems.response(problem, headers)(scope, receive, send)

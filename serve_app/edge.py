@@ -1,0 +1,90 @@
+"""The outermost ring: every request gets an id, and every error leaves as a problem.
+
+`install` is what an app calls; it knows nothing of the app's routes.
+"""
+
+import re
+import uuid
+
+from fastapi import FastAPI
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from actors.errors import CouncilError
+from serve_app import problems
+from serve_app.bodies import MAX_BODY, StrictBodies
+
+MAX_HEADERS = 100
+MAX_HEADER_BYTES = 32 * 1024
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._\-]{1,64}", re.ASCII)
+
+
+def install(app: FastAPI, max_body: int = MAX_BODY) -> None:
+    """Call once, after every other `add_middleware`: `Edge` has to be outermost."""
+    problems.add_handlers(app)
+    app.user_middleware.append(Middleware(StrictBodies, max_body=max_body))
+    app.add_middleware(Edge)
+
+
+class Edge:
+    """Gives the request its id (`X-Request-ID`, the client's own if it is sane), refuses headers
+    without end, and turns what no handler caught into a problem."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            return await self._app(scope, receive, send)
+        name = _name(Headers(scope=scope))
+        scope.setdefault("state", {})["request_id"] = name
+        if _too_large(scope):
+            return await _refuse_headers(scope, receive, send, name)
+        started = False
+
+        async def named_send(message: Message) -> None:
+            nonlocal started
+            if message["type"] in ("http.response.start", "websocket.accept"):
+                started = True
+                MutableHeaders(scope=message)["X-Request-ID"] = name
+            await send(message)
+
+        try:
+            await self._app(scope, receive, named_send)
+        except Exception as error:  # the rim: nothing of ours is above
+            if isinstance(error, CouncilError):
+                problem = problems.from_error(error, name)
+            else:
+                problem = problems.internal(error, name)
+            if started or scope["type"] == "websocket":
+                # The server has to cut the connection; what was said stays out of its log.
+                raise BrokenOff(name, problem.code) from None
+            await problems.response(problem)(scope, receive, named_send)
+
+
+class BrokenOff(Exception):
+    """A response that had begun cannot be finished. `BrokenOff(request_id, code)`."""
+
+
+def _name(headers: Headers) -> str:
+    given = headers.getlist("x-request-id")
+    if len(given) == 1 and _REQUEST_ID.fullmatch(given[0]):
+        return given[0]
+    return uuid.uuid4().hex
+
+
+def _too_large(scope: Scope) -> bool:
+    headers = scope["headers"]
+    size = sum(len(key) + len(value) for key, value in headers)
+    return len(headers) > MAX_HEADERS or size > MAX_HEADER_BYTES
+
+
+async def _refuse_headers(scope: Scope, receive: Receive, send: Send, name: str) -> None:
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 1008, "reason": "headers"})
+        return
+    detail = f"At most {MAX_HEADERS} headers of {MAX_HEADER_BYTES} bytes together are read."
+    problem = problems.from_status(431, name, detail)
+    headers = {"X-Request-ID": name, "Connection": "close"}
+    await problems.response(problem, headers)(scope, receive, send)

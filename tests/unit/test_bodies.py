@@ -1,0 +1,163 @@
+"""Bodies: bounded, typed, and strictly JSON before a route sees them (faults.md, row 37)."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from fastapi import FastAPI, Request
+from starlette.types import Message, Receive, Scope, Send
+
+from serve_app.bodies import StrictBodies
+from serve_app.edge import install
+
+JSON = {"Content-Type": "application/json"}
+LIMIT = 100
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[httpx.AsyncClient]:
+    app = FastAPI()
+
+    @app.post("/echo")
+    async def echo(request: Request) -> object:
+        return {"got": await request.json()}
+
+    @app.get("/echo")
+    @app.delete("/echo")
+    async def no_body() -> object:
+        return {}
+
+    install(app, LIMIT)
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://council") as made:
+        yield made
+
+
+async def pieces(*parts: bytes) -> AsyncIterator[bytes]:
+    for part in parts:
+        yield part
+
+
+async def test_a_good_body_reaches_the_route_whole(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/echo", json={"query": "é😀"})
+    assert answer.json() == {"got": {"query": "é😀"}}
+    answer = await client.post("/echo", content=pieces(b'{"a"', b"", b":1}"), headers=JSON)
+    assert answer.json() == {"got": {"a": 1}}
+
+
+async def test_a_body_of_exactly_the_limit_is_read(client: httpx.AsyncClient) -> None:
+    body = b'"' + b"a" * (LIMIT - 2) + b'"'
+    assert (await client.post("/echo", content=body, headers=JSON)).status_code == 200
+
+
+@pytest.mark.parametrize("chunked", [True, False])
+async def test_one_byte_more_is_refused_with_or_without_a_length(
+    client: httpx.AsyncClient, chunked: bool
+) -> None:
+    body = b'"' + b"a" * (LIMIT - 1) + b'"'
+    content = pieces(body[:50], body[50:]) if chunked else body
+    answer = await client.post("/echo", content=content, headers=JSON)
+    assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+    assert answer.headers["connection"] == "close"
+
+
+@pytest.mark.parametrize(
+    ("length", "status"), [("-1", 400), ("x", 400), ("²", 400), ("9" * 5_000, 413)]
+)
+async def test_a_length_that_lies_is_refused(
+    client: httpx.AsyncClient, length: str, status: int
+) -> None:
+    headers = {**JSON, "Content-Length": length.encode()}
+    answer = await client.post("/echo", content=b"{}", headers=headers)
+    assert answer.status_code == status
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Content-Type": "text/plain"},
+        {"Content-Type": "application/x-www-form-urlencoded"},
+        {"Content-Type": "multipart/form-data; boundary=x"},
+        {"Content-Type": "application/json; charset=latin-1"},
+        {**JSON, "Content-Encoding": "gzip"},
+        [("Content-Type", "application/json"), ("Content-Type", "text/plain")],
+    ],
+)
+async def test_another_type_is_refused(client: httpx.AsyncClient, headers: object) -> None:
+    answer = await client.post("/echo", content=b"{}", headers=headers)  # type: ignore[arg-type]
+    assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["application/json", "Application/JSON ; charset=UTF-8", 'application/json;charset="utf8"'],
+)
+async def test_json_is_json_however_it_is_written(client: httpx.AsyncClient, kind: str) -> None:
+    answer = await client.post("/echo", content=b"{}", headers={"Content-Type": kind})
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"\xef\xbb\xbf{}", b"\xff", b"[NaN]", b'{"a":1,"a":2}', b'["\\ud800"]']
+)
+async def test_what_is_not_acceptable_json_never_reaches_the_route(
+    client: httpx.AsyncClient, body: bytes
+) -> None:
+    answer = await client.post("/echo", content=body, headers=JSON)
+    assert (answer.status_code, answer.json()["code"]) == (400, "malformed_body")
+    assert answer.json()["request_id"] == answer.headers["x-request-id"]
+
+
+async def test_requests_without_a_body_pass(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/echo")).status_code == 200
+    assert (await client.delete("/echo")).status_code == 200
+
+
+async def call(receive: Receive, deadline_s: float = 30.0) -> list[Message]:
+    """What the middleware sends when the body comes from `receive`; the app must not be called."""
+    sent: list[Message] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        raise AssertionError("the route was called")
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    headers = [(b"content-type", b"application/json")]
+    scope = {"type": "http", "method": "POST", "headers": headers}
+    await StrictBodies(app, LIMIT, deadline_s)(scope, receive, send)
+    return sent
+
+
+async def test_a_client_that_leaves_in_mid_body_is_not_answered() -> None:
+    messages = [{"type": "http.request", "body": b"{", "more_body": True}]
+
+    async def receive() -> Message:
+        return messages.pop() if messages else {"type": "http.disconnect"}
+
+    assert await call(receive) == []
+
+
+async def test_a_body_that_never_ends_is_cut_at_the_deadline() -> None:
+    async def receive() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    start, _ = await call(receive, deadline_s=0.01)
+    assert start["status"] == 408
+    assert (b"connection", b"close") in start["headers"]
+
+
+async def test_a_body_without_end_is_not_held_in_memory() -> None:
+    reads = 0
+
+    async def receive() -> Message:
+        nonlocal reads
+        reads += 1
+        return {"type": "http.request", "body": b" " * 30, "more_body": True}
+
+    start, _ = await call(receive)
+    assert start["status"] == 413
+    assert reads == LIMIT // 30 + 1
