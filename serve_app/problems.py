@@ -14,7 +14,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError, WebSocketRequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import HTTPConnection
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import Scope
 from starlette.websockets import WebSocket, WebSocketState
@@ -120,11 +120,12 @@ def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(WebSocketRequestValidationError, _on_socket_validation_error)
 
 
-async def _on_council_error(connection: HTTPConnection, error: Exception) -> Response | None:
+async def _on_council_error(connection: HTTPConnection, error: Exception) -> Any:
+    """A response for a request; a WebSocket is closed instead."""
     assert isinstance(error, CouncilError)
-    if isinstance(connection, WebSocket):
-        return await _close(connection, error)
-    return response(from_error(error, request_id(connection.scope)))
+    if not isinstance(connection, WebSocket):
+        return response(from_error(error, request_id(connection.scope)))
+    await _close(connection, error)
 
 
 async def _close(socket: WebSocket, error: CouncilError) -> None:
@@ -132,23 +133,23 @@ async def _close(socket: WebSocket, error: CouncilError) -> None:
         await socket.close(1011 if error.status >= 500 else 1008, reason=error.code)
 
 
-async def _on_validation_error(connection: HTTPConnection, error: Exception) -> Response | None:
+async def _on_validation_error(connection: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     found = error.errors()[:_MAX_ERRORS]
     if any(one["type"] == "json_invalid" for one in found):
-        return await _on_council_error(connection, MalformedBody("The body is not JSON."))
+        malformed = MalformedBody("The body is not JSON.")
+        return response(from_error(malformed, request_id(connection.scope)))
     fields = tuple(map(_fastapi_field, found))
     where = "; ".join(f"{_path(field)}: {field.msg}" for field in fields)
     invalid = InvalidRequest(where, [field.model_dump() for field in fields])
-    return await _on_council_error(connection, invalid)
+    return response(from_error(invalid, request_id(connection.scope)))
 
 
-async def _on_socket_validation_error(connection: HTTPConnection, error: Exception) -> None:
-    assert isinstance(connection, WebSocket)
+async def _on_socket_validation_error(connection: WebSocket, error: Exception) -> None:
     await connection.close(1008, reason=InvalidRequest.code)
 
 
-async def _on_http_exception(connection: HTTPConnection, error: Exception) -> Response:
+async def _on_http_exception(connection: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     known = {404: "There is nothing at this path.", 405: "This path does not take that method."}
     own = error.detail if isinstance(error.detail, str) else None
