@@ -16,7 +16,12 @@ _MANY_WORD = (
     r"(?:responses|r(?:é|e\u0301|e)ponses|answers|opinions|avis|antworten|respuestas|risposte"
     r"|respostas|agents)"
 )
-MENTION_WORD = rf"(?:(?i:\b{MENTION_WORD})\s{{1,3}})"
+MENTION_WORD = rf"(?:{_MANY_WORD}|{_ONE_WORD})"
+"""What models write before a label, in the languages seen most; matched in any case."""
+
+_LABEL = r"[A-Z]{1,2}"
+_JOIN = r"\s{0,3}(?:[,;/&+]|,?\s{0,3}\b(?:and|et|und|y|e)\b)\s{0,3}"
+_WORD = rf"(?:(?i:\b{MENTION_WORD})\s{{1,3}})"
 _MENTION = re.compile(
     r"(?P<code>```.*?(?:```|\Z)|`[^`\n]*`)"
     rf"|(?<!\w)[\[【]\s{{0,3}}{_WORD}?{_LABEL}(?:{_JOIN}{_WORD}?{_LABEL})*\s{{0,3}}[\]】](?!\()"
