@@ -38,15 +38,18 @@ _TOKEN = re.compile(
 )
 
 
+def clean(text: str) -> str:
+    """`text` without control and hidden characters; line ends as `\\n`; lone surrogates as `?`."""
+    text = _SURROGATE.sub("?", _LINE_END.sub("\n", text))
+    return _JOINER.sub("", _CONTROL.sub("", text))
+
+
 def neutralise(text: str) -> str:
     """`text` without hidden characters and with chat-template tokens taken apart: `<s>` → `(s)`.
 
     Idempotent; never longer than `text`.
     """
-    text = _LINE_END.sub("\n", text)
-    text = _SURROGATE.sub("?", text)
-    text = _JOINER.sub("", _CONTROL.sub("", text))
-    return _TOKEN.sub(_apart, text)
+    return _TOKEN.sub(_apart, clean(text))
 
 
 def _apart(match: re.Match[str]) -> str:

@@ -1,0 +1,225 @@
+"""Model text → ballot: what is valid counts, the rest is dropped with a reason. Never raises.
+
+1. Only the last 64 KB are looked at, and in linear time (`lenient_json`).
+2. Thinking (`<think>` … `</think>`) and echoes of the prompt's own blocks do not count.
+3. The last complete ballot with a valid vote counts: `{"rankings": […]}`; failing that, the last
+   bare array of votes; failing that, votes that stand alone (an answer cut off in mid-ballot).
+4. A vote needs a label that may be judged and a whole score from 1 to 10. A label judged twice
+   with different scores is dropped: nobody can say which was meant.
+5. No vote left = abstention. A score is never made up.
+"""
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from actors.council.anonymity import MENTION_WORD
+from actors.council.lenient_json import Found, Value, find_all
+from actors.council.quoting import clean
+from actors.messages.events import Vote
+
+LOOKED_AT = 64 * 1024
+REASONING_KEPT = 2_000
+REASONS_KEPT = 20
+
+_THINK = ("think", "thinking", "thought", "reasoning")
+_TAG = re.compile(
+    rf"<(?P<end>/?)(?:(?P<think>{'|'.join(_THINK)})|(?:question|response)-[0-9a-f]{{8}})>", re.I
+)
+_LABEL_KEYS = ("agent_id", "agentid", "agent", "id", "label", "response")
+_SCORE_KEYS = ("score", "rating", "note")
+_REASONING_KEYS = ("reasoning", "reason", "explanation", "comment")
+_PLACEHOLDER = re.compile(r"<[^<>]*>")
+_LABEL = re.compile(rf"[\W_]*(?:{MENTION_WORD}[\W_]*)?(?P<label>[A-Z]{{1,2}})[\W_]*", re.I)
+_SCORE = re.compile(
+    r"(?P<sign>-?)\s*(?P<whole>\d{1,9})(?:[.,](?P<part>\d{1,9}))?"
+    r"(?:\s*(?:/|out of|sur|von|de|su)\s*(?P<scale>\d{1,9})(?:[.,]0{1,9})?)?",
+    re.I,
+)
+
+Entries = Sequence[Value]
+
+
+@dataclass(frozen=True)
+class Ballot:
+    """Votes that count, in the ballot's order, and why others do not. No votes = abstention."""
+
+    votes: tuple[Vote, ...]
+    rejected: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Judged:
+    label: str
+    score: int
+    reasoning: str
+
+
+def read_ballot(text: str, votable: Mapping[str, str], own_label: str | None = None) -> Ballot:
+    """The ballot in a reviewer's text. `votable`: label → agent_id of those it may judge."""
+    written = text.rstrip()
+    if not written:
+        return Ballot((), ("the review is empty",))
+    first: Ballot | None = None
+    for entries in _candidates(_visible(written)):
+        ballot = _count(entries, votable, own_label)
+        if ballot.votes:
+            return ballot
+        first = first or ballot
+    return first or Ballot((), ("there is no ballot in the review",))
+
+
+def _visible(text: str) -> list[Found]:
+    """What was found in the last part of `text` outside thinking and quoted blocks."""
+    tail = text[-LOOKED_AT:]
+    hidden = _hidden(tail, opened=_thinks(text[:-LOOKED_AT]))
+    starts = [start for start, _ in hidden]
+
+    def seen(found: Found) -> bool:
+        index = bisect_right(starts, found.start) - 1
+        return index < 0 or found.end > hidden[index][1]
+
+    return [found for found in find_all(tail) if seen(found)]
+
+
+def _thinks(head: str) -> bool:
+    """Whether `head` ends in the middle of thinking."""
+    lower = head.lower()
+    opened = max(lower.rfind(f"<{name}>") for name in _THINK)
+    return opened > max(lower.rfind(f"</{name}>") for name in _THINK)
+
+
+def _hidden(text: str, opened: bool) -> list[tuple[int, int]]:
+    """Spans of thinking and of quoted blocks, disjoint, in order. Thinking may have begun before
+    the text does (some templates open it) and may never end; a quoted block has both tags."""
+    spans: list[tuple[int, int]] = []
+    start: int | None = 0 if opened else None
+    thinking = opened
+    for tag in _TAG.finditer(text):
+        if not tag["end"]:
+            if start is None:
+                start, thinking = tag.start(), tag["think"] is not None
+        elif start is not None:
+            spans.append((start, tag.end()))
+            start = None
+        elif tag["think"]:
+            spans = [(0, tag.end())]
+    if start is not None and thinking:
+        spans.append((start, len(text)))
+    return spans
+
+
+def _candidates(found: Sequence[Found]) -> Iterator[Entries]:
+    """What may be the ballot, the likeliest first."""
+    values = [one.value for one in reversed(found)]
+    wrapped = [_rankings(value) for value in values if isinstance(value, dict)]
+    bare = [value for value in values if isinstance(value, list)]
+    alone = [value for value in reversed(values) if _is_vote(value)]
+    for entries in (*wrapped, *bare, alone):
+        if any(_is_vote(entry) for entry in entries) and not all(map(_is_echo, entries)):
+            yield entries
+
+
+def _rankings(value: dict[str, Value]) -> Entries:
+    inside = _field(value, ("rankings", "ranking", "votes"))
+    return inside if isinstance(inside, list) else [inside]
+
+
+def _is_vote(value: Value) -> bool:
+    return isinstance(value, dict) and any(
+        _field(value, keys) is not None for keys in (_LABEL_KEYS, _SCORE_KEYS)
+    )
+
+
+def _is_echo(value: Value) -> bool:
+    """The prompt's own example, `{"agent_id": "<id>", "score": <1-10>}`."""
+    return isinstance(value, dict) and any(
+        isinstance(inside, str) and _PLACEHOLDER.fullmatch(inside) is not None
+        for inside in (_field(value, _LABEL_KEYS), _field(value, _SCORE_KEYS))
+    )
+
+
+def _field(entry: dict[str, Value], names: Sequence[str]) -> Value:
+    """The first of `names` that the entry has, whatever the case and padding of its keys."""
+    keys = {key.strip().casefold().replace(" ", "_"): value for key, value in entry.items()}
+    return next((keys[name] for name in names if name in keys), None)
+
+
+def _count(entries: Entries, votable: Mapping[str, str], own_label: str | None) -> Ballot:
+    judged: dict[str, list[_Judged]] = {}
+    rejected: list[str] = []
+    for entry in entries:
+        read = _judge(entry, votable, own_label)
+        if isinstance(read, _Judged):
+            judged.setdefault(read.label, []).append(read)
+        else:
+            rejected.append(read)
+    votes = []
+    for label, readings in judged.items():
+        if len({reading.score for reading in readings}) == 1:
+            vote = readings[0]
+            votes.append(Vote(agent_id=votable[label], score=vote.score, reasoning=vote.reasoning))
+        else:
+            scores = ", ".join(str(reading.score) for reading in readings[:REASONS_KEPT])
+            rejected.append(f"Response {label}: judged more than once, differently ({scores})")
+    return Ballot(tuple(votes), _capped(rejected))
+
+
+def _capped(reasons: Sequence[str]) -> tuple[str, ...]:
+    kept = tuple(reasons[:REASONS_KEPT])
+    more = len(reasons) - len(kept)
+    return (*kept, f"and {more} more") if more else kept
+
+
+def _judge(entry: Value, votable: Mapping[str, str], own_label: str | None) -> _Judged | str:
+    """One line of the ballot, or why it does not count."""
+    if not isinstance(entry, dict):
+        return "an entry is not an object"
+    named = _field(entry, _LABEL_KEYS)
+    if not isinstance(named, str) or not named:
+        return "an entry does not say which response it judges"
+    label = _label(named, {*votable, own_label or ""})
+    if label is None:
+        return f"unknown response {_shown(named)}"
+    if label == own_label:
+        return f"Response {label}: a vote for oneself"
+    score = _score(_field(entry, _SCORE_KEYS))
+    if isinstance(score, str):
+        return f"Response {label}: {score}"
+    reasoning = _field(entry, _REASONING_KEYS)
+    return _Judged(label, score, _text(reasoning)[:REASONING_KEPT])
+
+
+def _label(named: str, known: set[str]) -> str | None:
+    """The label meant by `A`, `a`, `[A]`, `Response A`, `Réponse A`, …"""
+    upper = named.strip().upper()
+    if upper in known:
+        return upper
+    meant = _LABEL.fullmatch(named[:80])
+    label = meant["label"].upper() if meant else None
+    return label if label in known else None
+
+
+def _score(value: Value) -> int | str:
+    """A whole number from 1 to 10 (`8`, `"8"`, `8.0`, `"8/10"`), or why it is none."""
+    if value is None:
+        return "no score"
+    if not isinstance(value, str) or not (read := _SCORE.fullmatch(value.strip(" *\t\n"))):
+        return f"the score {_shown(value)} is not a number"
+    if read["scale"] not in (None, "10"):
+        return f"the score {_shown(value)} is not out of 10"
+    if (read["part"] or "").strip("0"):
+        return f"the score {_shown(value)} is not a whole number"
+    score = -int(read["whole"]) if read["sign"] else int(read["whole"])
+    return score if 1 <= score <= 10 else f"the score {score} is not between 1 and 10"
+
+
+def _shown(value: Value) -> str:
+    """A model's own words in a reason: one short line."""
+    words = " ".join(_text(value).split()) if isinstance(value, str) else "given"
+    return f"“{words[:40]}…”" if len(words) > 40 else f"“{words}”"
+
+
+def _text(value: Value) -> str:
+    return clean(value).strip() if isinstance(value, str) else ""
