@@ -1,0 +1,5 @@
+"""The routes, a noun a file.
+
+Reading order: `answers.py` (what all routes share), `council.py` (questions and sessions),
+`events.py` (what is heard while a council sits), `worker.py`, `health.py`, `index.py`.
+"""

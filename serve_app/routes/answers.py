@@ -1,0 +1,66 @@
+"""What all routes share: the council at hand, and how answers and problems look in OpenAPI."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Depends, Path, Response
+from pydantic import BaseModel
+from starlette.requests import HTTPConnection
+
+from cluster.council import Council
+from serve_app.configuration import ApiConfig
+from serve_app.problems import MEDIA_TYPE, Problem
+
+_TITLES = {
+    400: "The body is not acceptable JSON",
+    401: "A bearer key is needed",
+    403: "The request comes from a foreign origin",
+    404: "There is no such session",
+    409: "The session's state does not allow it",
+    413: "The body is too large",
+    415: "Send application/json",
+    422: "A field of the request is not valid",
+    429: "Too many questions are waiting; see Retry-After",
+    502: "The models gave no answer",
+    503: "Not available just now; see Retry-After",
+    504: "The deadline passed",
+}
+WITH_BODY = (400, 403, 413, 415)
+"""What a request with a body can run into on top of the rest."""
+
+
+async def _council(connection: HTTPConnection) -> Council:
+    council: Council = connection.app.state.council
+    return council
+
+
+async def _config(connection: HTTPConnection) -> ApiConfig:
+    config: ApiConfig = connection.app.state.config
+    return config
+
+
+CouncilAtHand = Annotated[Council, Depends(_council)]
+Config = Annotated[ApiConfig, Depends(_config)]
+SessionId = Annotated[UUID, Path(description="The session's UUID")]
+
+
+def json_answer(
+    model: BaseModel, status: int = 200, headers: dict[str, str] | None = None
+) -> Response:
+    """`model` as JSON, written once: FastAPI would validate it a second time."""
+    return Response(model.model_dump_json(), status, headers, media_type="application/json")
+
+
+def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI `responses` for these statuses, and for those that every route can give."""
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {
+        status: {"description": _TITLES[status], "content": {MEDIA_TYPE: {"schema": schema}}}
+        for status in sorted({401, *statuses})
+    }
+
+
+def problem_schema() -> dict[str, Any]:
+    """`Problem` and what it refers to, for OpenAPI's components."""
+    schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    return {**schema.pop("$defs", {}), "Problem": schema}
