@@ -1,0 +1,130 @@
+"""The minutes of a session as Markdown. Pure; knows nothing of HTTP or files.
+
+What models and people wrote stands in block quotes, line by line, so that no heading, list, table
+or open fence of theirs reaches beyond it. HTML and images in it are disarmed (`\\<b>`, `!\\[`): a
+reader's viewer runs nothing and fetches nothing. The exact text is in the JSON export.
+"""
+
+import re
+from collections.abc import Iterable
+
+from actors.messages.sessions import CouncilSession, FinalAnswer, Opinion, Review
+
+_SPECIAL = re.compile(r"([\\`*_\[\]<>|#~&!$])")
+_TAG = re.compile(r"<(?=[A-Za-z/!?])")
+
+
+def markdown(session: CouncilSession) -> str:
+    """The whole session: question, answer, ranking, opinions, reviews, absences, tokens, times."""
+    names = {agent.agent_id: agent.name for agent in session.agents}
+    parts = [
+        *_head(session),
+        *_answer(session.final_answer, names),
+        *_ranking(session, names),
+        *_section("Opinions", (_opinion(opinion) for opinion in session.opinions)),
+        *_section("Reviews", (_review(review, names) for review in session.reviews)),
+        *_troubles(session, names),
+        *_costs(session),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _head(session: CouncilSession) -> list[str]:
+    state = session.stage + (", degraded" if session.degraded else "")
+    facts = [
+        f"- Session: {session.session_id}",
+        f"- Asked: {session.created_at.isoformat()}",
+        f"- Stage: {state}",
+        f"- Chairman: {_inline(session.chairman_model)}",
+        *(f"- {_inline(agent.name)}: {_inline(agent.model)}" for agent in session.agents),
+    ]
+    return ["# Council", "\n".join(facts), "## Question", _quote(session.query)]
+
+
+def _answer(answer: FinalAnswer | None, names: dict[str, str]) -> list[str]:
+    if answer is None:
+        return []
+    cited = ", ".join(_inline(names.get(one, one)) for one in answer.sources_cited)
+    notes = [f"By {_inline(answer.chairman_model)}."]
+    notes += [f"Sources: {cited}."] if cited else []
+    notes += [f"Stood in for the chairman: {_inline(answer.fallback)}."] if answer.fallback else []
+    notes += ["Cut at the output limit."] if answer.truncated else []
+    return ["## Answer", _quote(answer.content), " ".join(notes)]
+
+
+def _ranking(session: CouncilSession, names: dict[str, str]) -> list[str]:
+    if not session.ranking:
+        return []
+    rows = [
+        f"| {one.place} | {_inline(names.get(one.agent_id, one.agent_id))} "
+        f"| {one.mean_score:.2f} | {one.votes} |"
+        for one in session.ranking
+    ]
+    return [
+        "## Ranking",
+        "\n".join(["| Place | Seat | Mean score | Votes |", "|--|--|--|--|", *rows]),
+    ]
+
+
+def _section(title: str, entries: Iterable[str]) -> list[str]:
+    parts = list(entries)
+    return [f"## {title}", *parts] if parts else []
+
+
+def _opinion(opinion: Opinion) -> str:
+    cut = ", cut at the output limit" if opinion.truncated else ""
+    facts = f"{_inline(opinion.model)}, {opinion.tokens_used} tokens, {opinion.duration_ms} ms{cut}"
+    return f"### {_inline(opinion.agent_name)}\n\n{facts}\n\n{_quote(opinion.content)}"
+
+
+def _review(review: Review, names: dict[str, str]) -> str:
+    votes = [
+        f"- {_inline(names.get(vote.agent_id, vote.agent_id))}: {vote.score}/10"
+        + (f" – {_inline(vote.reasoning)}" if vote.reasoning else "")
+        for vote in review.rankings
+    ]
+    votes += [f"- Rejected: {_inline(reason)}" for reason in review.rejected]
+    lines = "\n".join(votes) or "Abstained."
+    return f"### {_inline(review.reviewer_name)}\n\n{lines}"
+
+
+def _troubles(session: CouncilSession, names: dict[str, str]) -> list[str]:
+    lines = [f"- {_inline(notice.detail)} ({_inline(notice.code)})" for notice in session.notices]
+    lines += [
+        f"- {_inline(names.get(one.agent_id, one.agent_id))} was absent in {_inline(one.stage)}: "
+        f"{_inline(one.detail)} ({_inline(one.code)})"
+        for one in session.absences
+    ]
+    if session.error:
+        lines.append(f"- Ended without an answer: {_inline(session.error)}")
+    return ["## Notices", "\n".join(lines)] if lines else []
+
+
+def _costs(session: CouncilSession) -> list[str]:
+    usage, latency = session.token_usage, session.latency_stats
+    stages = [
+        (usage.stage1_opinions, latency.stage1_opinions),
+        (usage.stage2_review, latency.stage2_review),
+        (usage.stage3_synthesis, latency.stage3_synthesis),
+    ]
+    rows = [
+        f"| {tokens.stage} | {tokens.total_prompt_tokens} | {tokens.total_completion_tokens} "
+        f"| {tokens.total_tokens} | {times.total_duration_ms if times else 0} |"
+        for tokens, times in stages
+        if tokens
+    ]
+    total = (
+        f"| total | {usage.total_prompt_tokens} | {usage.total_completion_tokens} "
+        f"| {usage.total_tokens} | {latency.total_duration_ms} |"
+    )
+    head = ["| Stage | Prompt | Completion | Total | ms |", "|--|--|--|--|--|"]
+    return ["## Tokens and time", "\n".join([*head, *rows, total])]
+
+
+def _quote(text: str) -> str:
+    lines = _TAG.sub(r"\\<", text).replace("![", r"!\[").splitlines() or [""]
+    return "\n".join(f"> {line}".rstrip() for line in lines)
+
+
+def _inline(text: str) -> str:
+    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
