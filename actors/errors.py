@@ -296,3 +296,15 @@ class AgentLost(ModelCallError):
 class CallCancelled(ModelCallError):
     code = "cancelled"
     title = "The call was cancelled"
+
+
+def model_call_error(code: str, detail: str) -> ModelCallError:
+    """The error of a failed call again, from the code that travelled as a message."""
+    kinds = {kind.code: kind for kind in ModelCallError.__subclasses__()}
+    return kinds.get(code, ModelCallError)(detail)
+
+
+def council_failed(code: str, detail: str, session_id: str) -> CouncilFailed:
+    """The error of a session that closed without an answer, from its `error_code`."""
+    kinds = {kind.code: kind for kind in CouncilFailed.__subclasses__()}
+    return kinds.get(code, CouncilFailed)(detail, session_id)

@@ -4,7 +4,7 @@ that says what to mend. Knows nothing of PCs: where a model runs is the pool's b
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,7 +51,7 @@ def seat(
             "one, or join a PC that has models."
         )
     specs = request.selected_agents or _default_specs(installed, defaults)
-    models = [_installed(spec.model, sizes) for spec in specs]
+    models = [installed_name(spec.model, sizes) for spec in specs]
     names = _unique([_name(spec, index) for index, spec in enumerate(specs)])
     seats = tuple(
         Seat(
@@ -116,10 +116,11 @@ def _sizes(installed: Sequence[InstalledModel]) -> dict[str, int]:
     return sizes
 
 
-def _installed(name: str, sizes: dict[str, int]) -> str:
-    if found := resolve(name, sizes):
+def installed_name(name: str, installed: Collection[str]) -> str:
+    """The installed model that `name` means. Raises `ModelNotInstalled`, naming what there is."""
+    if found := resolve(name, installed):
         return found
-    there = ", ".join(sorted(sizes))
+    there = ", ".join(sorted(installed))
     raise ModelNotInstalled(
         f"No PC of the council has the model {name}. Installed: {there}. "
         f"Run `ollama pull {name}` on a PC to add it."
@@ -201,5 +202,5 @@ def _chairman(
     else the largest model at the table."""
     named = request.chairman_model or defaults.chairman_model
     if named:
-        return _installed(named, sizes)
+        return installed_name(named, sizes)
     return resolve(CHAIRMAN_MODEL, sizes) or max(models, key=lambda model: sizes[model])

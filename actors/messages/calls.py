@@ -100,3 +100,26 @@ class Agent(Protocol):
         """Yields any number of `Delta`, then exactly one `Generated` or `CallFailed`. Never raises
         for what a model server does; closing the iterator cancels the call."""
         ...
+
+
+class LabelledAnswer(Message):
+    """An opinion as reviewers and the chairman see it: under a label, without its author."""
+
+    label: str
+    text: str
+
+
+class SynthesisBrief(Message):
+    """What the chairman is given: the question, the anonymous answers, and how they ranked.
+
+    `standings` are lines of plain text by label, best first; `seed` names the delimiters.
+    """
+
+    call_id: str
+    model: ModelName
+    query: str
+    answers: tuple[LabelledAnswer, ...]
+    standings: tuple[str, ...]
+    seed: int
+    num_predict: int
+    timeout_s: float = Field(gt=0)

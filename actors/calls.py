@@ -1,0 +1,125 @@
+"""One call to a model, from the wish to the verdict: lease a slot, ask, try again elsewhere.
+
+Retries happen here and nowhere else: at most three attempts with full jitter, only for failures
+that say they are worth it, another PC first, never past the deadline. A prompt that turns out too
+long for the context is composed again with a smaller budget; that is not an attempt.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
+
+from tenacity import AsyncRetrying, retry_if_result, stop_after_attempt, wait_random_exponential
+
+from actors.errors import ContextOverflow, ModelCallError
+from actors.messages.calls import CallFailed, Delta, GenerateCall, Generated
+from actors.pool import Demand, Lease, Pool
+
+ATTEMPTS = 3
+SMALLER = 0.7
+"""Each time the prompt overflows, it is composed again with this share of the last budget."""
+SMALLEST = 0.2
+
+
+Stream = AsyncIterator[Delta | Generated | CallFailed]
+Task = TypeVar("Task")
+
+
+@dataclass(frozen=True)
+class Caller(Generic[Task]):
+    """Who wants the call, how it is asked, and who is told about it.
+
+    `compose(num_ctx, share)` builds the task for an agent with `num_ctx` tokens of context; `share`
+    in (0, 1] says how much of the text budget may be used. `ask` streams the leased agent's answer.
+    `started(node, attempt)` and `heard(delta)` are told as it happens.
+    """
+
+    demand: Demand
+    compose: Callable[[int, float], Task]
+    ask: Callable[[Lease, Task], Stream]
+    started: Callable[[str, int], None]
+    heard: Callable[[Delta], None]
+
+
+def ask_agent(lease: Lease, call: GenerateCall) -> Stream:
+    """The usual way to ask: the leased agent itself."""
+    return lease.agent.generate(call)
+
+
+async def call_model(pool: Pool, caller: Caller[Task]) -> Generated | CallFailed:
+    """The answer, or the last failure once no attempt is left. Cancelling it cancels the call."""
+    avoid: set[str] = set()
+    attempt = 0
+
+    async def once() -> Generated | CallFailed:
+        nonlocal attempt
+        attempt += 1
+        outcome = await _attempt(pool, caller, frozenset(avoid), attempt)
+        if isinstance(outcome, CallFailed) and outcome.node:
+            avoid.add(outcome.node)
+        return outcome.model_copy(update={"attempts": attempt})
+
+    retrying = AsyncRetrying(
+        retry=retry_if_result(lambda out: isinstance(out, CallFailed) and out.retryable),
+        stop=stop_after_attempt(ATTEMPTS),
+        wait=wait_random_exponential(multiplier=0.25, max=8),
+        sleep=asyncio.sleep,
+        retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
+    )
+    outcome: Generated | CallFailed = await retrying(once)
+    return outcome
+
+
+async def _attempt(
+    pool: Pool, caller: Caller[Task], avoid: frozenset[str], attempt: int
+) -> Generated | CallFailed:
+    node = ""
+    try:
+        async with pool.lease(replace(caller.demand, avoid=avoid)) as lease:
+            node = lease.node
+            caller.started(node, attempt)
+            outcome = await _fitting(lease, caller)
+    except ModelCallError as error:
+        return failed(error, node)
+    if isinstance(outcome, Generated):
+        queued = outcome.timing.queue_ms + lease.queue_ms
+        timing = outcome.timing.model_copy(update={"queue_ms": queued})
+        return outcome.model_copy(update={"timing": timing, "node": node})
+    return outcome.model_copy(update={"node": node})
+
+
+async def _fitting(lease: Lease, caller: Caller[Task]) -> Generated | CallFailed:
+    """Asks with less and less text until it fits the model's context."""
+    share = 1.0
+    while True:
+        outcome = await _listen(
+            caller.ask(lease, caller.compose(lease.num_ctx, share)), caller.heard
+        )
+        overflowed = isinstance(outcome, CallFailed) and outcome.code == ContextOverflow.code
+        share *= SMALLER
+        if not overflowed or share < SMALLEST:
+            return outcome
+
+
+async def _listen(stream: Stream, heard: Callable[[Delta], None]) -> Generated | CallFailed:
+    async with aclosing(stream) as events:  # type: ignore[type-var]
+        async for event in events:
+            if not isinstance(event, Delta):
+                return event
+            heard(event)
+    return CallFailed(
+        code="truncated_stream", detail="The agent's stream ended without a result", retryable=True
+    )
+
+
+def failed(error: ModelCallError, node: str = "") -> CallFailed:
+    """A model call's error as the event that it is."""
+    return CallFailed(
+        code=error.code,
+        detail=error.detail,
+        retryable=error.retryable,
+        node=node,
+        partial=error.partial,
+    )

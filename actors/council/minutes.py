@@ -1,0 +1,203 @@
+"""The minutes: a session's record as clients see it. All of it is derived, nothing is kept."""
+
+from collections.abc import Iterator
+
+from actors.council import deliberation
+from actors.council.accounting import session_latency, session_usage
+from actors.council.deliberation import Session
+from actors.messages.events import (
+    CHAIRMAN,
+    AnswerEvent,
+    FinalAnswerGiven,
+    OpinionHeard,
+    ReviewHeard,
+    StoredEvent,
+)
+from actors.messages.sessions import (
+    Absence,
+    AgentView,
+    CouncilSession,
+    FinalAnswer,
+    Notice,
+    Opinion,
+    Review,
+    SessionStage,
+    SessionSummary,
+)
+
+
+def view(session: Session) -> CouncilSession:
+    """The whole session in the HTTP contract's shape."""
+    heard = deliberation.answers(session)
+    closed = session.closed
+    notices = tuple(derived_notices(session))
+    return CouncilSession(
+        session_id=session.session_id,
+        query=session.started.request.query,
+        stage=stage(session),
+        created_at=session.started.at,
+        updated_at=session.last.at,
+        chairman_model=session.started.chairman_model,
+        agents=tuple(
+            AgentView(agent_id=s.agent_id, name=s.name, model=s.model, system=s.system)
+            for s in session.seats
+        ),
+        opinions=tuple(_opinion(session, session.opinions[a]) for a in _order(session, "opinions")),
+        reviews=tuple(_review(session, session.reviews[a]) for a in _order(session, "reviews")),
+        ranking=deliberation.ranking(session) if session.ranked else (),
+        final_answer=_final(session.final) if session.final else None,
+        token_usage=session_usage(heard),
+        latency_stats=session_latency(heard, session.started.at, session.last.at),
+        absences=tuple(
+            Absence(**a.model_dump(include=set(Absence.model_fields))) for a in session.absences
+        ),
+        degraded=is_degraded(session),
+        notices=tuple(
+            Notice(code=n.code, detail=n.detail, agent_id=n.agent_id) for n in session.notices
+        )
+        + notices,
+        error=closed.error if closed else None,
+        error_code=closed.error_code if closed else None,
+    )
+
+
+def summary(session: Session) -> SessionSummary:
+    """One line of the history."""
+    return SessionSummary(
+        session_id=session.session_id,
+        query=session.started.request.query,
+        stage=stage(session),
+        degraded=is_degraded(session),
+        created_at=session.started.at,
+        total_tokens=sum(a.usage.total_tokens for a in deliberation.answers(session)),
+        duration_ms=round((session.last.at - session.started.at).total_seconds() * 1000),
+    )
+
+
+def summarise(events: list[StoredEvent]) -> SessionSummary:
+    """One line of the history, from a session's stored events."""
+    return summary(deliberation.replay(events))
+
+
+def stage(session: Session) -> SessionStage:
+    """Where the session stands, in the seed's words."""
+    if session.closed is not None:
+        return session.closed.outcome
+    match deliberation.next_step(session):
+        case deliberation.AskOpinions():
+            return "opinions" if session.stages else "pending"
+        case deliberation.AskReviews():
+            return "review"
+        case _:
+            return "synthesis"
+
+
+def is_degraded(session: Session) -> bool:
+    """True when the answer is less than it could have been, with a notice that says why."""
+    return any(n.degrades for n in session.notices) or any(True for _ in derived_notices(session))
+
+
+def derived_notices(session: Session) -> Iterator[Notice]:
+    """What went wrong in a session that went on all the same."""
+    for absence in session.absences:
+        yield Notice(
+            code=absence.code,
+            detail=f"{_who(session, absence.agent_id)} is missing from {absence.stage}: "
+            f"{absence.detail}",
+            agent_id=absence.agent_id,
+        )
+    for answer in deliberation.answers(session):
+        if answer.truncated:
+            yield Notice(
+                code="truncated",
+                detail=f"{_who(session, answer.agent_id)} hit the output limit; "
+                "the text ends in mid-sentence.",
+                agent_id=answer.agent_id,
+            )
+    yield from _review_notices(session)
+    if session.final is not None and session.final.fallback is not None:
+        yield Notice(
+            code=session.final.fallback,
+            detail=f"The chairman's model {session.started.chairman_model} gave no answer; "
+            f"{session.final.model} stood in.",
+        )
+
+
+def _review_notices(session: Session) -> Iterator[Notice]:
+    abstentions = [r for r in session.reviews.values() if not r.rankings]
+    for review in abstentions:
+        yield Notice(
+            code="abstention",
+            detail=f"{_who(session, review.agent_id)}'s ballot could not be read and does not "
+            f"count: {'; '.join(review.rejected) or 'no vote in it'}.",
+            agent_id=review.agent_id,
+        )
+    if session.ranked and len(session.opinions) > 1 and len(abstentions) == len(session.reviews):
+        yield Notice(
+            code="no_valid_reviews",
+            detail="No ballot could be read, so the opinions are not ranked; "
+            "the chairman weighed them without a ranking.",
+        )
+
+
+def _who(session: Session, agent_id: str) -> str:
+    return "The chairman" if agent_id == CHAIRMAN else session.seat(agent_id).name
+
+
+def _order(session: Session, heard: str) -> list[str]:
+    """Agent ids in seat order, whoever answered first."""
+    answered = session.opinions if heard == "opinions" else session.reviews
+    return [seat.agent_id for seat in session.seats if seat.agent_id in answered]
+
+
+def _duration(event: AnswerEvent) -> int:
+    return event.timing.wall_ms + event.timing.queue_ms
+
+
+def _opinion(session: Session, event: OpinionHeard) -> Opinion:
+    return Opinion(
+        agent_id=event.agent_id,
+        agent_name=session.seat(event.agent_id).name,
+        model=event.model,
+        content=event.content,
+        prompt_tokens=event.usage.prompt_tokens,
+        completion_tokens=event.usage.completion_tokens,
+        tokens_used=event.usage.total_tokens,
+        duration_ms=_duration(event),
+        node=event.node,
+        truncated=event.truncated,
+        attempts=event.attempts,
+    )
+
+
+def _review(session: Session, event: ReviewHeard) -> Review:
+    return Review(
+        reviewer_id=event.agent_id,
+        reviewer_name=session.seat(event.agent_id).name,
+        model=event.model,
+        rankings=event.rankings,
+        prompt_tokens=event.usage.prompt_tokens,
+        completion_tokens=event.usage.completion_tokens,
+        tokens_used=event.usage.total_tokens,
+        duration_ms=_duration(event),
+        node=event.node,
+        rejected=event.rejected,
+        truncated=event.truncated,
+        attempts=event.attempts,
+    )
+
+
+def _final(event: FinalAnswerGiven) -> FinalAnswer:
+    return FinalAnswer(
+        content=event.content,
+        chairman_model=event.model,
+        prompt_tokens=event.usage.prompt_tokens,
+        completion_tokens=event.usage.completion_tokens,
+        tokens_used=event.usage.total_tokens,
+        duration_ms=_duration(event),
+        sources_cited=event.sources_cited,
+        fallback=event.fallback,
+        node=event.node,
+        truncated=event.truncated,
+        attempts=event.attempts,
+    )

@@ -1,0 +1,302 @@
+"""One session being heard: performs what `next_step` asks for, until nothing is owed any more.
+
+Decides nothing itself: the protocol is in `actors.council`. Writes every event before it is told.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from actors.calls import Caller, Stream, ask_agent, call_model
+from actors.council import briefs, deliberation
+from actors.council.anonymity import cited, reveal
+from actors.council.briefs import Limits, Room
+from actors.council.context import Fitted
+from actors.council.deliberation import (
+    FALLBACK_OPINION,
+    AskOpinions,
+    AskReviews,
+    AskSynthesis,
+    Closed,
+    Session,
+    UseOpinion,
+    next_step,
+)
+from actors.council.reviews import read_ballot
+from actors.messages.calls import (
+    Agent,
+    CallFailed,
+    CallTiming,
+    Delta,
+    GenerateCall,
+    Generated,
+    SynthesisBrief,
+    TokenUsage,
+)
+from actors.messages.events import (
+    CHAIRMAN,
+    AbsenceNoted,
+    AgentStarted,
+    FinalAnswerGiven,
+    NoticeGiven,
+    OpinionHeard,
+    RankingMade,
+    ReviewHeard,
+    SessionClosed,
+    Stage,
+    StageStarted,
+)
+from actors.pool import Demand, Lease, Pool
+from actors.record import Record
+
+
+class Chairman(Protocol):
+    """Writes the synthesis on the agent that the pool leased for it."""
+
+    def synthesise(
+        self, brief: SynthesisBrief, agent: Agent
+    ) -> AsyncIterator[Delta | Generated | CallFailed]: ...
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Hearing:
+    """Runs one session to its end."""
+
+    def __init__(self, record: Record, pool: Pool, chairman: Chairman, limits: Limits) -> None:
+        self._record = record
+        self._pool = pool
+        self._chairman = chairman
+        self._limits = limits
+        left = (self.session.started.deadline_at - now()).total_seconds()
+        self._ends_at = asyncio.get_running_loop().time() + left
+
+    @property
+    def session(self) -> Session:
+        return self._record.session
+
+    async def run(self) -> None:
+        """Performs step after step; ends with `session_closed` stored and told."""
+        try:
+            async with asyncio.timeout_at(self._ends_at):
+                while not isinstance(step := next_step(self.session), Closed):
+                    await self._perform(step)
+        except TimeoutError:
+            step = Closed("deadline", "The session's deadline passed before the answer was ready.")
+        await self.close(step)
+
+    async def close(self, end: Closed) -> None:
+        """Stores and tells the end."""
+        await self._record.hear(
+            SessionClosed(
+                **self._envelope(),
+                outcome="error" if end.code else "complete",
+                error_code=end.code,
+                error=end.sentence,
+            )
+        )
+
+    async def _perform(self, step: deliberation.Step) -> None:
+        match step:
+            case AskOpinions(agent_ids):
+                self._begin("opinions")
+                await _all(self._opinion(agent_id) for agent_id in agent_ids)
+            case AskReviews(agent_ids):
+                self._begin("review")
+                await _all(self._review(agent_id) for agent_id in agent_ids)
+            case AskSynthesis(model, fallback):
+                self._rank()
+                self._begin("synthesis")
+                await self._synthesis(model, fallback)
+            case UseOpinion(agent_id):
+                await self._let_stand(agent_id)
+            case Closed():
+                raise AssertionError("a closed session owes nothing")
+
+    def _begin(self, stage: Stage) -> None:
+        if stage not in self.session.stages:
+            self._record.note(StageStarted(**self._envelope(), stage=stage))
+
+    def _rank(self) -> None:
+        if not self.session.ranked:
+            standings = deliberation.ranking(self.session)
+            self._record.note(RankingMade(**self._envelope(), ranking=standings))
+
+    async def _opinion(self, agent_id: str) -> None:
+        def compose(num_ctx: int, share: float) -> GenerateCall:
+            return briefs.opinion_call(
+                self.session, agent_id, self._limits, self._room(num_ctx, share)
+            )
+
+        began, model = now(), self.session.seat(agent_id).model
+        outcome = await self._call("opinions", agent_id, model, compose, ask_agent)
+        if isinstance(outcome, CallFailed):
+            return await self._absent("opinions", agent_id, model, outcome)
+        await self._record.hear(
+            OpinionHeard(
+                **self._answer(agent_id, model, outcome, began),
+                content=outcome.content,
+            )
+        )
+
+    async def _review(self, agent_id: str) -> None:
+        trimmed: list[Fitted] = []
+
+        def compose(num_ctx: int, share: float) -> GenerateCall:
+            room = self._room(num_ctx, share)
+            call, fitted = briefs.review_call(self.session, agent_id, self._limits, room)
+            trimmed[:] = [fitted]
+            return call
+
+        began, model = now(), self.session.seat(agent_id).model
+        outcome = await self._call("review", agent_id, model, compose, ask_agent)
+        if isinstance(outcome, CallFailed):
+            return await self._absent("review", agent_id, model, outcome)
+        self._say_trimmed(agent_id, trimmed)
+        own = briefs.label_of(self.session)[agent_id]
+        ballot = read_ballot(outcome.content, briefs.votable(self.session, agent_id), own)
+        await self._record.hear(
+            ReviewHeard(
+                **self._answer(agent_id, model, outcome, began),
+                content=outcome.content,
+                rankings=ballot.votes,
+                rejected=ballot.rejected,
+            )
+        )
+
+    async def _synthesis(self, model: str, fallback: str | None) -> None:
+        trimmed: list[Fitted] = []
+
+        def compose(num_ctx: int, share: float) -> SynthesisBrief:
+            room = self._room(num_ctx, share)
+            brief, fitted = briefs.synthesis_brief(self.session, model, self._limits, room)
+            trimmed[:] = [fitted]
+            return brief
+
+        def ask(lease: Lease, brief: SynthesisBrief) -> Stream:
+            return self._chairman.synthesise(brief, lease.agent)
+
+        began = now()
+        outcome = await self._call("synthesis", CHAIRMAN, model, compose, ask)
+        if isinstance(outcome, CallFailed):
+            return await self._absent("synthesis", CHAIRMAN, model, outcome)
+        self._say_trimmed(CHAIRMAN, trimmed)
+        labels = briefs.label_of(self.session)
+        names = {label: self.session.seat(agent_id).name for agent_id, label in labels.items()}
+        await self._record.hear(
+            FinalAnswerGiven(
+                **self._answer(CHAIRMAN, model, outcome, began),
+                content=reveal(outcome.content, names),
+                sources_cited=cited(outcome.content, labels),
+                fallback=fallback,
+            )
+        )
+
+    async def _let_stand(self, agent_id: str) -> None:
+        """The best-ranked opinion becomes the answer: no call, so no tokens and no time."""
+        opinion = self.session.opinions[agent_id]
+        await self._record.hear(
+            FinalAnswerGiven(
+                **self._envelope(),
+                agent_id=CHAIRMAN,
+                model=opinion.model,
+                usage=TokenUsage(),
+                timing=CallTiming(),
+                started_at=now(),
+                node=opinion.node,
+                truncated=opinion.truncated,
+                content=opinion.content,
+                sources_cited=(agent_id,),
+                fallback=FALLBACK_OPINION,
+            )
+        )
+
+    async def _call(
+        self,
+        stage: Stage,
+        agent_id: str,
+        model: str,
+        compose: Callable[[int, float], Any],
+        ask: Callable[[Lease, Any], Stream],
+    ) -> Generated | CallFailed:
+        def started(node: str, attempt: int) -> None:
+            self._record.note(
+                AgentStarted(
+                    **self._envelope(), agent_id=agent_id, stage=stage, node=node, attempt=attempt
+                )
+            )
+
+        def heard(delta: Delta) -> None:
+            self._record.whisper(stage, agent_id, delta, now())
+
+        demand = Demand(
+            model=model,
+            council=self.session.session_id,
+            since=self.session.started.at.timestamp(),
+            prefer_head=stage == "synthesis",
+            timeout_s=self._seconds_left(),
+        )
+        return await call_model(self._pool, Caller(demand, compose, ask, started, heard))
+
+    async def _absent(self, stage: Stage, agent_id: str, model: str, failure: CallFailed) -> None:
+        await self._record.hear(
+            AbsenceNoted(
+                **self._envelope(),
+                agent_id=agent_id,
+                stage=stage,
+                code=failure.code,
+                detail=failure.detail,
+                node=failure.node,
+                attempts=failure.attempts,
+                model=model,
+            )
+        )
+
+    def _say_trimmed(self, agent_id: str, fits: list[Fitted]) -> None:
+        labels = [label for fitted in fits for label in fitted.trimmed]
+        if labels:
+            self._record.note(
+                NoticeGiven(
+                    **self._envelope(),
+                    code="context_trimmed",
+                    detail=f"The answers {', '.join(labels)} were shortened in the middle to fit "
+                    "the model's context; raise COUNCIL_NUM_CTX to avoid it.",
+                    agent_id=agent_id,
+                    degrades=True,
+                )
+            )
+
+    def _answer(
+        self, agent_id: str, model: str, outcome: Generated, began: datetime
+    ) -> dict[str, Any]:
+        return {
+            **self._envelope(),
+            "agent_id": agent_id,
+            "model": model,
+            "usage": outcome.usage,
+            "timing": outcome.timing,
+            "started_at": began,
+            "node": outcome.node,
+            "attempts": outcome.attempts,
+            "truncated": outcome.truncated,
+        }
+
+    def _envelope(self) -> dict[str, Any]:
+        return {"session_id": self.session.session_id, "at": now()}
+
+    def _room(self, num_ctx: int, share: float) -> Room:
+        return Room(num_ctx, share, self._seconds_left())
+
+    def _seconds_left(self) -> float:
+        """Until the deadline, at least a moment, by a clock that does not jump."""
+        return max(0.001, self._ends_at - asyncio.get_running_loop().time())
+
+
+async def _all(coroutines: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """All at once; a bug in one cancels the others and comes out."""
+    async with asyncio.TaskGroup() as group:
+        for coroutine in coroutines:
+            group.create_task(coroutine)

@@ -1,0 +1,20 @@
+"""What the head's actors are told when they are created. Paths are on the head's own disk."""
+
+from pathlib import Path
+
+from actors.messages.message import Message
+from actors.messages.requests import ModelName
+
+
+class OrchestratorConfig(Message):
+    """Limits and defaults of the council. `max_query` in characters, times in seconds, the rest in
+    tokens: `num_predict` bounds an opinion and the synthesis, `review_tokens` a review."""
+
+    store_path: Path
+    models: tuple[ModelName, ...] = ()
+    chairman_model: ModelName | None = None
+    max_agents: int = 5
+    max_query: int = 32_000
+    deadline_s: float = 600.0
+    num_predict: int = 1024
+    review_tokens: int = 768
