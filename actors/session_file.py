@@ -1,0 +1,125 @@
+"""The file that sessions live in: opened, checked, and never touched when something is odd.
+
+Knows SQLite and nothing of what a session is. WAL, so that readers do not wait for the writer;
+synchronous=FULL, so that what was committed survives a power cut.
+"""
+
+import os
+import sqlite3
+from pathlib import Path
+
+from actors.errors import StoreUnavailable
+
+SCHEMA_VERSION = 1
+APPLICATION_ID = 0x4C4C4D43  # "LLMC": tells our file from another program's
+_SCHEMA = """
+CREATE TABLE sessions (             -- an index over the events, written in their transaction
+    session_id TEXT PRIMARY KEY,
+    created_at TEXT NOT NULL,       -- UTC, always microseconds: text order is time order
+    closed INTEGER NOT NULL DEFAULT 0,
+    idempotency_key TEXT UNIQUE,
+    body_hash TEXT
+);
+CREATE INDEX sessions_by_age ON sessions (created_at, session_id);
+CREATE INDEX sessions_open ON sessions (created_at) WHERE closed = 0;
+CREATE TABLE events (
+    session_id TEXT NOT NULL REFERENCES sessions,
+    seq INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    at TEXT NOT NULL,
+    body TEXT NOT NULL,             -- the event's JSON, whole
+    PRIMARY KEY (session_id, seq)
+);
+CREATE TABLE health (checked_at TEXT);
+INSERT INTO health VALUES (NULL);
+"""
+
+
+def connect(path: Path, lock_wait_s: float) -> sqlite3.Connection:
+    """A connection in autocommit mode, for one thread at a time. The file must be there."""
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=rw",
+        uri=True,
+        timeout=lock_wait_s,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA secure_delete = ON")  # a purged session is gone from the file
+    return connection
+
+
+def prepare(path: Path, lock_wait_s: float) -> None:
+    """Makes the file if there is none, and checks it if there is. Raises `StoreUnavailable`; a file
+    that is damaged, newer, or not ours stays as it was."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        path.chmod(0o600)  # SQLite gives its -wal and -shm files the same mode
+        connection = connect(path, lock_wait_s)
+        try:
+            _check(connection, path)
+            connection.execute("PRAGMA journal_mode = WAL")
+            _create(connection)
+        finally:
+            connection.close()
+    except (sqlite3.Error, OSError) as error:
+        raise unavailable(error, path) from error
+
+
+def _check(connection: sqlite3.Connection, path: Path) -> None:
+    """Reads only."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    if tables and application != APPLICATION_ID:
+        raise StoreUnavailable(
+            f"{path} belongs to another program. Nothing was changed: set COUNCIL_HOME elsewhere."
+        )
+    if version > SCHEMA_VERSION:
+        raise StoreUnavailable(
+            f"{path} was written by a newer release (schema {version}; this one reads up to "
+            f"{SCHEMA_VERSION}). Nothing was changed: run the newer release again, or set "
+            "COUNCIL_HOME to another folder."
+        )
+    (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if verdict != "ok":
+        raise _damaged(path)
+
+
+def _create(connection: sqlite3.Connection) -> None:
+    """Safe against a second process that starts at the same moment, and against a kill."""
+    connection.execute("BEGIN IMMEDIATE")
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version == 0:
+        for statement in _SCHEMA.split(";\n"):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    connection.execute("COMMIT")
+
+
+def unavailable(error: Exception, path: Path) -> StoreUnavailable:
+    """What went wrong with the file, as a sentence for the one who can mend it."""
+    if not isinstance(error, sqlite3.Error):
+        reason = error.strerror if isinstance(error, OSError) else type(error).__name__
+        return StoreUnavailable(f"{path} cannot be opened: {reason}.")
+    match getattr(error, "sqlite_errorcode", 0) & 0xFF:
+        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
+            return _damaged(path)
+        case sqlite3.SQLITE_FULL:
+            return StoreUnavailable(f"The disk is full: {path.name} cannot grow. Make room.")
+        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_CANTOPEN:
+            return StoreUnavailable(f"{path.name} may not be written. Check its mode and disk.")
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return StoreUnavailable(f"{path.name} is locked by another process.")
+    name = getattr(error, "sqlite_errorname", type(error).__name__)
+    return StoreUnavailable(f"{path.name} cannot be read or written ({name}).")
+
+
+def _damaged(path: Path) -> StoreUnavailable:
+    return StoreUnavailable(
+        f"{path} is damaged. It was kept as it is. Put back a copy of it, or move it and its -wal "
+        f"file away to start with an empty history; `sqlite3 {path.name} .recover` saves what can "
+        "still be read."
+    )
