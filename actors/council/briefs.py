@@ -5,7 +5,14 @@ from dataclasses import dataclass
 
 from actors.council import deliberation
 from actors.council.anonymity import labels
-from actors.council.context import Answer, Fitted, answer_budget, estimate_prompt, fit
+from actors.council.context import (
+    Answer,
+    Fitted,
+    answer_budget,
+    estimate_prompt,
+    estimate_tokens,
+    fit,
+)
 from actors.council.deliberation import Session
 from actors.council.prompts import (
     opinion_messages,
@@ -161,7 +168,8 @@ def _fit(session: Session, room: Room, reply: int, compose: Compose) -> Fitted:
     answers = _answers(session, label_of(session))
     empty = tuple(Answer(answer.label, "") for answer in answers)
     budget = answer_budget(room.num_ctx, reply, estimate_prompt(compose(empty)))
-    return fit(answers, round(budget * room.share))
+    needed = sum(estimate_tokens(answer.text) for answer in answers)
+    return fit(answers, round(min(budget, needed) * room.share))
 
 
 def _answers(session: Session, names: Mapping[str, str]) -> tuple[Answer, ...]:

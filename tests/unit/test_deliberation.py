@@ -15,7 +15,6 @@ from actors.council.deliberation import (
     Closed,
     Session,
     UseOpinion,
-    begin,
     next_step,
     ranking,
     record,

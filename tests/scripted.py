@@ -1,0 +1,114 @@
+"""A council without PCs: agents that say what a script tells them, and a pool that holds them.
+
+Implements the same Protocols as the real ones (`Agent`, `Pool`); no Ray, no sockets.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+from actors.errors import ModelNotAvailable
+from actors.messages.calls import (
+    CallFailed,
+    CallTiming,
+    Delta,
+    GenerateCall,
+    Generated,
+    TokenUsage,
+)
+from actors.messages.nodes import InstalledModel, NodeReport, OllamaStatus
+from actors.pool import Demand, Lease
+
+Reply = str | CallFailed
+Script = Callable[[GenerateCall], Reply]
+
+
+def stage_of_call(call: GenerateCall) -> str:
+    return call.call_id.split(":")[-2]
+
+
+def seat_of_call(call: GenerateCall) -> str:
+    return call.call_id.split(":")[-1]
+
+
+def plausible(call: GenerateCall) -> Reply:
+    """An opinion, a valid ballot (10 for the first, then less), or a synthesis that cites A."""
+    if isinstance(call.format, dict):
+        labels = call.format["properties"]["rankings"]["items"]["properties"]["agent_id"]["enum"]
+        votes = [
+            {"reasoning": "fine", "agent_id": label, "score": 10 - n}
+            for n, label in enumerate(labels)
+        ]
+        return json.dumps({"rankings": votes})
+    if stage_of_call(call) == "synthesis":
+        return "As [A] says: because."
+    return f"Opinion of {seat_of_call(call)}"
+
+
+class ScriptedAgent:
+    """Answers by its script; `gate`, when given, is awaited before each answer."""
+
+    def __init__(self, script: Script, gate: Callable[[GenerateCall], asyncio.Event | None]):
+        self.script = script
+        self.gate = gate
+        self.calls: list[GenerateCall] = []
+        self.cancelled = 0
+
+    async def generate(self, call: GenerateCall) -> AsyncIterator[Delta | Generated | CallFailed]:
+        self.calls.append(call)
+        try:
+            reply = self.script(call)
+            if isinstance(reply, str):
+                half = len(reply) // 2
+                yield Delta(text=reply[:half])
+                if (gate := self.gate(call)) is not None:
+                    await gate.wait()
+                yield Delta(text=reply[half:])
+        except (asyncio.CancelledError, GeneratorExit):
+            self.cancelled += 1
+            raise
+        if isinstance(reply, CallFailed):
+            yield reply
+            return
+        tokens = len(reply.split())
+        yield Generated(
+            content=reply,
+            usage=TokenUsage(prompt_tokens=10, completion_tokens=tokens, total_tokens=10 + tokens),
+            timing=CallTiming(wall_ms=5),
+        )
+
+
+class ScriptedPool:
+    """One PC with every model in `models`; remembers the demands."""
+
+    def __init__(
+        self,
+        models: tuple[str, ...] = ("a:1", "b:1", "c:1"),
+        script: Script = plausible,
+        gate: Callable[[GenerateCall], asyncio.Event | None] = lambda call: None,
+        num_ctx: int = 4096,
+    ) -> None:
+        self.models = models
+        self.agent = ScriptedAgent(script, gate)
+        self.num_ctx = num_ctx
+        self.demands: list[Demand] = []
+
+    @asynccontextmanager
+    async def lease(self, demand: Demand) -> AsyncIterator[Lease]:
+        self.demands.append(demand)
+        if demand.model not in self.models:
+            raise ModelNotAvailable(f"No PC has {demand.model}")
+        yield Lease(self.agent, "pc1", self.num_ctx, 0)
+
+    async def reports(self) -> tuple[NodeReport, ...]:
+        installed = tuple(InstalledModel(name=name, size=1) for name in self.models)
+        ollama = OllamaStatus(url="http://127.0.0.1:1", connected=True, installed=installed)
+        return (
+            NodeReport(
+                name="pc1", ip="127.0.0.1", role="head", at=datetime.now(UTC), ollama=ollama
+            ),
+        )
+
+    async def close(self) -> None: ...

@@ -1,0 +1,331 @@
+"""The orchestrator acts the protocol out over scripted agents and a real store, without Ray."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from actors.chairman import ChairmanActor
+from actors.council.deliberation import FALLBACK_CHAIRMAN, FALLBACK_OPINION
+from actors.errors import (
+    InvalidRequest,
+    ModelNotInstalled,
+    SessionFinished,
+    SessionNotFound,
+    SessionRunning,
+)
+from actors.messages.calls import CallFailed, GenerateCall
+from actors.messages.configs import OrchestratorConfig
+from actors.messages.events import DeltaEvent
+from actors.messages.requests import AgentSpec, CouncilRequest, WorkerRequest
+from actors.orchestrator import CouncilOrchestrator
+from tests.scripted import ScriptedPool, plausible, seat_of_call, stage_of_call
+
+REQUEST = CouncilRequest(
+    query="Why is the sky blue?",
+    selected_agents=tuple(AgentSpec(model=m) for m in ("a:1", "b:1", "a:1")),
+    chairman_model="c:1",
+)
+
+
+@asynccontextmanager
+async def council(home: Path, pool: ScriptedPool) -> AsyncIterator[CouncilOrchestrator]:
+    config = OrchestratorConfig(store_path=home / "sessions.db")
+    orchestrator = CouncilOrchestrator(config, lambda: pool, ChairmanActor())
+    try:
+        yield orchestrator
+    finally:
+        await orchestrator.close()
+
+
+def failing(
+    stage: str, code: str, retryable: bool, *seats: str
+) -> Callable[[GenerateCall], object]:
+    def script(call: GenerateCall) -> object:
+        if stage_of_call(call) == stage and (not seats or seat_of_call(call) in seats):
+            return CallFailed(code=code, detail="as scripted", retryable=retryable)
+        return plausible(call)
+
+    return script
+
+
+async def test_a_whole_council_ends_with_an_answer(tmp_path: Path) -> None:
+    pool = ScriptedPool()
+    async with council(tmp_path, pool) as orchestrator:
+        session = await orchestrator.ask(REQUEST)
+    assert session.stage == "complete"
+    assert not session.degraded
+    assert [o.content for o in session.opinions] == [f"Opinion of agent_{n}" for n in (1, 2, 3)]
+    assert [len(r.rankings) for r in session.reviews] == [2, 2, 2]
+    assert all(r.reviewer_id not in {v.agent_id for v in r.rankings} for r in session.reviews)
+    assert session.final_answer is not None
+    cited = session.final_answer.sources_cited
+    name = next(a.name for a in session.agents if a.agent_id == cited[0])
+    assert session.final_answer.content == f"As [{name}] says: because."
+    assert len(pool.agent.calls) == 7
+
+
+async def test_two_seats_of_one_model_stay_distinct(tmp_path: Path) -> None:
+    async with council(tmp_path, ScriptedPool()) as orchestrator:
+        session = await orchestrator.ask(REQUEST)
+    assert [a.agent_id for a in session.agents] == ["agent_1", "agent_2", "agent_3"]
+    stats = session.latency_stats.stage1_opinions
+    assert stats is not None
+    assert set(stats.by_agent) == {"agent_1", "agent_2", "agent_3"}
+    assert set(stats.by_model) == {"a:1", "b:1"}
+
+
+async def test_reviewers_see_labels_and_never_names_or_models(tmp_path: Path) -> None:
+    pool = ScriptedPool()
+    async with council(tmp_path, pool) as orchestrator:
+        session = await orchestrator.ask(REQUEST)
+    later = [c for c in pool.agent.calls if stage_of_call(c) != "opinions"]
+    prompts = "\n".join(m.content for call in later for m in call.messages)
+    assert not any(a.name in prompts or a.model in prompts for a in session.agents)
+
+
+async def test_events_count_from_one_without_gaps_and_end_with_the_close(tmp_path: Path) -> None:
+    async with council(tmp_path, ScriptedPool()) as orchestrator:
+        session = await orchestrator.ask(REQUEST)
+        events = [e async for batch in orchestrator.events(session.session_id) for e in batch]
+        rest = [e async for batch in orchestrator.events(session.session_id, 5) for e in batch]
+    assert [e.seq for e in events] == list(range(1, len(events) + 1))
+    assert events[-1].kind == "session_closed"
+    assert rest == events[5:]
+
+
+async def test_a_late_reader_gets_the_text_so_far_and_then_goes_on_live(tmp_path: Path) -> None:
+    gate = asyncio.Event()
+    pool = ScriptedPool(gate=lambda call: gate)
+    async with council(tmp_path, pool) as orchestrator:
+        session = await orchestrator.open(REQUEST)
+        first = orchestrator.events(session.session_id)
+        seen: dict[str, str] = {}
+        async for batch in first:
+            for event in batch:
+                if isinstance(event, DeltaEvent):
+                    seen[event.agent_id] = seen.get(event.agent_id, "") + event.text
+            if len(seen) == 3:
+                break
+        await first.aclose()
+        late = orchestrator.events(session.session_id)
+        texts: dict[str, str] = {}
+        async for batch in late:
+            for event in batch:
+                if event.kind == "opinion_delta":
+                    assert event.offset == len(texts.get(event.agent_id, ""))
+                    texts[event.agent_id] = texts.get(event.agent_id, "") + event.text
+            if len(texts) == 3:
+                gate.set()
+    assert texts == {f"agent_{n}": f"Opinion of agent_{n}" for n in (1, 2, 3)}
+
+
+async def test_a_failing_seat_is_asked_three_times_and_then_noted_absent(tmp_path: Path) -> None:
+    pool = ScriptedPool(script=failing("opinions", "model_crashed", True, "agent_2"))
+    async with council(tmp_path, pool) as orchestrator:
+        session = await orchestrator.ask(REQUEST)
+    assert session.stage == "complete"
+    assert session.degraded
+    assert [(a.agent_id, a.code, a.attempts) for a in session.absences] == [
+        ("agent_2", "model_crashed", 3)
+    ]
+    assert len([c for c in pool.agent.calls if seat_of_call(c) == "agent_2"]) == 3
+    assert [d.avoid for d in pool.demands if d.avoid] == [frozenset({"pc1"})] * 2
+
+
+async def test_a_failure_that_is_not_worth_it_is_not_tried_again(tmp_path: Path) -> None:
+    pool = ScriptedPool(script=failing("opinions", "model_not_usable", False, "agent_2"))
+    async with council(tmp_path, pool) as orchestrator:
+        session = await orchestrator.ask(REQUEST)
+    assert session.absences[0].attempts == 1
+
+
+async def test_row_26_all_agents_fail(tmp_path: Path) -> None:
+    pool = ScriptedPool(script=failing("opinions", "model_load_failed", False))
+    async with council(tmp_path, pool) as orchestrator:
+        session = await orchestrator.ask(REQUEST)
+        kept = await orchestrator.session(session.session_id)
+    assert (session.stage, session.error_code) == ("error", "no_opinions")
+    assert session.error is not None
+    assert all(f"agent_{n}: model_load_failed" in session.error for n in (1, 2, 3))
+    assert kept == session
+
+
+async def test_row_25_a_failed_chairman_is_replaced_and_named(tmp_path: Path) -> None:
+    def script(call: GenerateCall) -> object:
+        if stage_of_call(call) == "synthesis" and call.model == "c:1":
+            return CallFailed(code="model_crashed", detail="scripted", retryable=True)
+        return plausible(call)
+
+    pool = ScriptedPool(script=script)
+    async with council(tmp_path, pool) as orchestrator:
+        session = await orchestrator.ask(REQUEST)
+    assert session.final_answer is not None
+    assert session.final_answer.fallback == FALLBACK_CHAIRMAN
+    assert session.final_answer.chairman_model in ("a:1", "b:1")
+    assert session.degraded
+
+
+async def test_row_25_without_any_chairman_the_best_opinion_stands(tmp_path: Path) -> None:
+    pool = ScriptedPool(script=failing("synthesis", "model_not_usable", False))
+    async with council(tmp_path, pool) as orchestrator:
+        session = await orchestrator.ask(REQUEST)
+    best = session.ranking[0].agent_id
+    assert session.final_answer is not None
+    assert session.final_answer.fallback == FALLBACK_OPINION
+    assert session.final_answer.content == f"Opinion of {best}"
+    assert session.final_answer.sources_cited == (best,)
+
+
+async def test_row_24_unreadable_reviews_are_abstentions_never_made_up_scores(
+    tmp_path: Path,
+) -> None:
+    def script(call: GenerateCall) -> str:
+        return "I like them all." if stage_of_call(call) == "review" else str(plausible(call))
+
+    async with council(tmp_path, ScriptedPool(script=script)) as orchestrator:
+        session = await orchestrator.ask(REQUEST)
+    assert session.stage == "complete"
+    assert all(not r.rankings and r.rejected for r in session.reviews)
+    assert all(s.votes == 0 for s in session.ranking)
+    assert "no_valid_reviews" in {n.code for n in session.notices}
+
+
+async def test_row_20_answers_too_long_for_the_context_are_trimmed_and_it_is_said(
+    tmp_path: Path,
+) -> None:
+    def script(call: GenerateCall) -> str:
+        return "word " * 3000 if stage_of_call(call) == "opinions" else str(plausible(call))
+
+    async with council(tmp_path, ScriptedPool(script=script, num_ctx=2048)) as orchestrator:
+        session = await orchestrator.ask(REQUEST)
+    assert session.stage == "complete"
+    assert {n.code for n in session.notices} == {"context_trimmed"}
+
+
+async def test_row_20_an_overflow_that_the_server_reports_is_composed_again_with_less(
+    tmp_path: Path,
+) -> None:
+    def script(call: GenerateCall) -> object:
+        if stage_of_call(call) == "opinions":
+            return "word " * 900
+        if sum(len(m.content) for m in call.messages) > 8000:
+            return CallFailed(code="context_overflow", detail="too long", retryable=False)
+        return plausible(call)
+
+    pool = ScriptedPool(script=script, num_ctx=8192)
+    async with council(tmp_path, pool) as orchestrator:
+        session = await orchestrator.ask(REQUEST)
+    assert session.stage == "complete"
+    assert session.absences == ()
+    assert "context_trimmed" in {n.code for n in session.notices}
+
+
+async def test_the_deadline_ends_a_session_and_what_was_heard_is_kept(tmp_path: Path) -> None:
+    never = asyncio.Event()
+    pool = ScriptedPool(gate=lambda c: never if seat_of_call(c) == "agent_3" else None)
+    request = REQUEST.model_copy(update={"deadline_s": 0.3})
+    async with council(tmp_path, pool) as orchestrator:
+        session = await orchestrator.ask(request)
+    assert (session.stage, session.error_code) == ("error", "deadline")
+    assert len(session.opinions) == 2
+    assert pool.agent.cancelled == 1
+
+
+async def test_cancel_ends_it_once_and_says_the_same_twice(tmp_path: Path) -> None:
+    never = asyncio.Event()
+    pool = ScriptedPool(gate=lambda call: never)
+    async with council(tmp_path, pool) as orchestrator:
+        session = await orchestrator.open(REQUEST)
+        with pytest.raises(SessionRunning):
+            await orchestrator.purge(session.session_id)
+        both = await asyncio.gather(*(orchestrator.cancel(session.session_id) for _ in range(2)))
+        again = await orchestrator.cancel(session.session_id)
+        assert [s.error_code for s in (*both, again)] == ["cancelled"] * 3
+        await orchestrator.purge(session.session_id)
+        with pytest.raises(SessionNotFound):
+            await orchestrator.session(session.session_id)
+
+
+async def test_what_has_ended_cannot_be_cancelled(tmp_path: Path) -> None:
+    async with council(tmp_path, ScriptedPool()) as orchestrator:
+        session = await orchestrator.ask(REQUEST)
+        with pytest.raises(SessionFinished):
+            await orchestrator.cancel(session.session_id)
+
+
+async def test_a_restart_goes_on_and_asks_nobody_again(tmp_path: Path) -> None:
+    never = asyncio.Event()
+    first = ScriptedPool(gate=lambda c: never if seat_of_call(c) == "agent_3" else None)
+    async with council(tmp_path, first) as orchestrator:
+        opened = await orchestrator.open(REQUEST)
+        heard = 0
+        async for batch in orchestrator.events(opened.session_id):
+            heard += sum(1 for e in batch if e.kind == "opinion")
+            if heard == 2:
+                break
+    second = ScriptedPool()
+    async with council(tmp_path, second) as orchestrator:
+        session = await orchestrator.wait(opened.session_id)
+    assert session.stage == "complete"
+    asked = [seat_of_call(c) for c in second.agent.calls if stage_of_call(c) == "opinions"]
+    assert asked == ["agent_3"]
+
+
+async def test_the_same_idempotency_key_gives_the_same_session(tmp_path: Path) -> None:
+    pool = ScriptedPool()
+    async with council(tmp_path, pool) as orchestrator:
+        sessions = await asyncio.gather(*(orchestrator.ask(REQUEST, "key-1") for _ in range(20)))
+    assert len({s.session_id for s in sessions}) == 1
+    assert len(pool.agent.calls) == 7
+
+
+async def test_a_model_that_nobody_has_is_refused_at_once(tmp_path: Path) -> None:
+    request = REQUEST.model_copy(update={"chairman_model": "nobody:1"})
+    async with council(tmp_path, ScriptedPool()) as orchestrator:
+        with pytest.raises(ModelNotInstalled, match="nobody:1"):
+            await orchestrator.open(request)
+        with pytest.raises(ModelNotInstalled):
+            await orchestrator.generate(WorkerRequest(model="nobody:1", prompt="x"))
+        assert await orchestrator.sessions(10, None, None) == ()
+
+
+async def test_too_many_seats_are_refused_with_the_fields_path(tmp_path: Path) -> None:
+    request = CouncilRequest(query="?", selected_agents=(AgentSpec(model="a:1"),) * 6)
+    async with council(tmp_path, ScriptedPool()) as orchestrator:
+        with pytest.raises(InvalidRequest) as refused:
+            await orchestrator.open(request)
+    assert "selected_agents" in refused.value.errors[0]["loc"]
+
+
+async def test_three_seats_of_the_only_model_sit_by_default(tmp_path: Path) -> None:
+    pool = ScriptedPool(models=("only:1",))
+    async with council(tmp_path, pool) as orchestrator:
+        session = await orchestrator.ask(CouncilRequest(query="?"))
+    assert [a.model for a in session.agents] == ["only:1"] * 3
+    opinions = [c for c in pool.agent.calls if stage_of_call(c) == "opinions"]
+    assert len({c.messages[0].content for c in opinions}) == 3
+    assert len({(c.options.temperature, c.options.seed) for c in opinions}) == 3
+
+
+async def test_the_worker_answers_without_a_session(tmp_path: Path) -> None:
+    def script(call: GenerateCall) -> str:
+        return call.messages[-1].content.upper()
+
+    async with council(tmp_path, ScriptedPool(script=script)) as orchestrator:
+        result = await orchestrator.generate(WorkerRequest(model="a:1", prompt="hello"))
+        assert await orchestrator.sessions(10, None, None) == ()
+    assert (result.content, result.done, result.node) == ("HELLO", True, "pc1")
+
+
+async def test_the_history_lists_newest_first_and_finds_text(tmp_path: Path) -> None:
+    async with council(tmp_path, ScriptedPool()) as orchestrator:
+        for query in ("first question", "second question"):
+            await orchestrator.ask(REQUEST.model_copy(update={"query": query}))
+        everything = await orchestrator.sessions(10, None, None)
+        found = await orchestrator.sessions(10, None, "FIRST")
+    assert [s.query for s in everything] == ["second question", "first question"]
+    assert [s.query for s in found] == ["first question"]
+    assert everything[0].total_tokens > 0
