@@ -5,6 +5,7 @@ Names: `COUNCIL_<FIELD>`, and Ollama's own (`OLLAMA_HOST`, `OLLAMA_MAX_LOADED_MO
 its like change the tree and hand it on to Ray's processes by `environment()`.
 """
 
+import os
 import socket
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -141,6 +142,12 @@ class Settings(BaseSettings):
     def _zero_is_default(cls, number: int, info: Any) -> int:
         """Ollama reads 0 as "choose yourself"; these are its choices on CPU."""
         return number or {"max_loaded_models": 3, "num_parallel": 1}[info.field_name]
+
+
+def inherited_environment() -> dict[str, str]:
+    """The environment for a child process: this one's, without another Ray's address or token."""
+    foreign = ("RAY_ADDRESS", "RAY_AUTH_TOKEN", "RAY_NAMESPACE", "RAY_RUNTIME_ENV")
+    return {name: value for name, value in os.environ.items() if name not in foreign}
 
 
 def default_node_name(host: str) -> str:

@@ -1,0 +1,121 @@
+"""The processes of a council on this PC: started under a mark, found by it, ended by it.
+
+Each carries `COUNCIL_RUN=<home>` in its environment, and so do its children. Nothing without the
+mark is ever signalled: another Ray on this PC is left alone.
+"""
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import psutil
+
+from cluster.settings import inherited_environment
+
+MARK = "COUNCIL_RUN"
+NODE = "COUNCIL_NODE_NAME"
+
+Process = psutil.Process
+
+
+def start(command: list[str], environment: Mapping[str, str], log: Path) -> Process:
+    """Starts a command in a session of its own, output to `log`; it outlives this process."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        child = subprocess.Popen(
+            command,
+            env={**inherited_environment(), **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            cwd=Path(__file__).parents[1],
+        )
+    return psutil.Process(child.pid)
+
+
+def ours(home: Path, node: str | None = None) -> list[Process]:
+    """This user's processes with the mark of `home` (and of one node), but this one's own line."""
+    me = psutil.Process()
+    line = {me.pid, *(parent.pid for parent in me.parents())}
+    return [p for p in psutil.process_iter() if p.pid not in line and _is_ours(p, home, node)]
+
+
+def end(found: Iterable[Process], grace_s: float = 12.0) -> int:
+    """Ends these processes and returns how many there were. Those that started the others are
+    asked first (Ray drains its node then), the rest after `grace_s`; what stays is killed."""
+    left = list(found)
+    pids = {process.pid for process in left}
+    count = len(left)
+    for wave, wait_s in ((_roots(left, pids), grace_s), (left, 3.0)):
+        for process in wave:
+            with contextlib.suppress(psutil.Error):
+                process.terminate()
+        left = _still_there(left, wait_s)
+        if not left:
+            return count
+    for process in left:
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+    _still_there(left, 5.0)
+    return count
+
+
+def end_all(home: Path, node: str | None = None) -> int:
+    """Ends whatever is ours, and what those started while they were being ended."""
+    count = 0
+    for _ in range(3):
+        found = ours(home, node)
+        if not found:
+            break
+        count += end(found)
+    return count
+
+
+def carry_mark(home: Path, node: str) -> None:
+    """Makes this very process one of ours (it starts again under the mark), so that `down` finds
+    it too. Returns at once if it is already."""
+    environment = inherited_environment()
+    if (environment.get(MARK), environment.get(NODE)) != (str(home), node):
+        marked = {**environment, MARK: str(home), NODE: node}
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], marked)
+
+
+def _is_ours(process: Process, home: Path, node: str | None) -> bool:
+    try:
+        if process.uids().real != os.getuid() or process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        environment = process.environ()
+    except (psutil.Error, OSError):
+        return False
+    if environment.get(MARK) != str(home):
+        return False
+    return node is None or environment.get(NODE) == node
+
+
+def _roots(found: list[Process], pids: set[int]) -> list[Process]:
+    roots = []
+    for process in found:
+        with contextlib.suppress(psutil.Error):
+            if process.ppid() not in pids:
+                roots.append(process)
+    return roots
+
+
+def _still_there(found: list[Process], wait_s: float) -> list[Process]:
+    """What has not ended after at most `wait_s`. A zombie has ended."""
+    until = time.monotonic() + wait_s
+    while (left := [p for p in found if _runs(p)]) and time.monotonic() < until:
+        psutil.wait_procs(left, timeout=0.1)
+    return left
+
+
+def _runs(process: Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False

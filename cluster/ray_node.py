@@ -1,0 +1,195 @@
+"""One Ray node on this PC: its environment, its command line, and the wait until it stands.
+
+The head of a council for one PC listens on loopback only; Ray itself knows that only as a mode for
+systems where it does not form clusters, hence `RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER=0`. A further node
+on the same PC reaches such a head through 0.0.0.0, which Ray does not turn into a LAN address.
+"""
+
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from cluster import processes
+from cluster.ports import Ports, free_ports
+from cluster.secret_files import TOKEN
+from cluster.settings import Settings
+
+TRIES = 3
+START_S = 120.0
+_SESSION = "session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store.1"
+_SOCKET_PATH_MAX = 107
+
+
+class NodeDidNotStart(Exception):
+    """`NodeDidNotStart(sentence)`: with the place of the log."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node that stands. `address` is the head's (host:port), as a driver on this PC gives it."""
+
+    process: processes.Process
+    address: str
+    ports: Ports
+    log: Path
+
+
+def ray_environment(settings: Settings) -> dict[str, str]:
+    """What every process of the council on this PC has in its environment, besides its own."""
+    loopback = _is_loopback(settings.ray_address)
+    return {
+        **settings.environment(),
+        processes.MARK: str(settings.home),
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN_PATH": str(settings.home / TOKEN),
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0" if loopback else "1",
+        # A PC whose cable is pulled counts as gone after 5.5 s instead of 64 s.
+        "RAY_health_check_initial_delay_ms": "1000",
+        "RAY_health_check_period_ms": "1000",
+        "RAY_health_check_timeout_ms": "1000",
+        "RAY_health_check_failure_threshold": "3",
+        # A node that is told to end ends: our actors never fall idle, so waiting for that is vain.
+        "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0",
+        # Ray's workers rename themselves; without this they overwrite the mark in /proc.
+        "SPT_NOENV": "1",
+    }
+
+
+def adopt(settings: Settings) -> None:
+    """Gives this process the environment of a driver of this council. Before `import ray`."""
+    os.environ.update(ray_environment(settings))
+
+
+def head_command(settings: Settings, ports: Ports, slots: int) -> list[str]:
+    """`slots` = how many models may sit on this PC; 0 = it only coordinates."""
+    resources = {"council_head": 1, f"pc:{settings.node_name}": 1}
+    host = settings.ray_address.rpartition(":")[0]
+    return [
+        *_ray("start", "--head", "--block", f"--node-ip-address={host}", f"--port={ports.gcs}"),
+        f"--ray-client-server-port={ports.client}",
+        *("--include-dashboard=true", "--dashboard-host=127.0.0.1"),
+        f"--dashboard-port={ports.dashboard}",
+        *_common(settings, ports, _offering(resources, slots)),
+    ]
+
+
+def worker_command(settings: Settings, ports: Ports, slots: int) -> list[str]:
+    """Joins the head at `settings.ray_address`."""
+    host, _, port = settings.ray_address.rpartition(":")
+    address = f"0.0.0.0:{port}" if _is_loopback(settings.ray_address) else f"{host}:{port}"
+    resources = {f"pc:{settings.node_name}": 1}
+    return [
+        *_ray("start", "--block", f"--address={address}"),
+        *_common(settings, ports, _offering(resources, slots)),
+    ]
+
+
+def start_head(settings: Settings, slots: int) -> Node:
+    """Raises `NodeDidNotStart`, `NoFreePorts`."""
+    host = settings.ray_address.rpartition(":")[0]
+    for attempt in range(TRIES):
+        ports = free_ports(settings.ray_port, settings.dashboard_port, skip=attempt)
+        address = f"{host}:{ports.gcs}"
+        placed = settings.model_copy(update={"ray_address": address})
+        command = head_command(placed, ports, slots)
+        node = _start(command, ray_environment(placed), placed, ports, "ray-head")
+        if node is not None:
+            return node
+    raise NodeDidNotStart(_why(settings.home / "logs" / "ray-head.log"))
+
+
+def start_worker(settings: Settings, slots: int) -> Node:
+    """Raises `NodeDidNotStart`, `NoFreePorts`."""
+    environment = {**ray_environment(settings), "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "1"}
+    name = f"ray-{settings.node_name}"
+    for attempt in range(TRIES):
+        ports = free_ports(settings.ray_port, skip=attempt)
+        command = worker_command(settings, ports, slots)
+        node = _start(command, environment, settings, ports, name)
+        if node is not None:
+            return node
+    raise NodeDidNotStart(_why(settings.home / "logs" / f"{name}.log"))
+
+
+def raylet_runs(node: Node) -> bool:
+    """Whether the node is whole: `ray start --block` stays even where its raylet has left."""
+    try:
+        children = node.process.children()
+        return any(c.name() == "raylet" and c.status() != "zombie" for c in children)
+    except psutil.Error:
+        return False
+
+
+def _start(
+    command: list[str], environment: Mapping[str, str], settings: Settings, ports: Ports, name: str
+) -> Node | None:
+    """The node once it stands; None where a port was taken under our hands (try other ones)."""
+    log = settings.home / "logs" / f"{name}.log"
+    log.unlink(missing_ok=True)
+    process = processes.start(command, environment, log)
+    until = time.monotonic() + START_S
+    try:
+        while time.monotonic() < until:
+            text = log.read_text(errors="replace")
+            if "Ray runtime started" in text:
+                return Node(process, settings.ray_address, ports, log)
+            if not process.is_running() or process.status() == "zombie":
+                break
+            time.sleep(0.1)
+    except BaseException:
+        processes.end([process, *process.children(recursive=True)])
+        raise
+    processes.end([process])
+    if "ddress already in use" in log.read_text(errors="replace"):
+        return None
+    raise NodeDidNotStart(_why(log))
+
+
+def _why(log: Path) -> str:
+    lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    last = lines[-1][-300:] if lines else "it printed nothing"
+    return f"Ray did not start: {last}\nAll that it said: {log}"
+
+
+def _ray(*words: str) -> list[str]:
+    return [sys.executable, "-m", "ray.scripts.scripts", *words]
+
+
+def _offering(resources: dict[str, int], slots: int) -> dict[str, int]:
+    return {**resources, "ollama": slots} if slots else resources
+
+
+def _common(settings: Settings, ports: Ports, resources: dict[str, int]) -> list[str]:
+    return [
+        f"--node-name={settings.node_name}",
+        f"--resources={json.dumps(resources)}",
+        f"--object-store-memory={settings.object_store_bytes}",
+        *(f"--{option}={port}" for option, port in ports.node.items()),
+        *_temp_dir(settings.home),
+        "--log-style=record",
+    ]
+
+
+def _temp_dir(home: Path) -> list[str]:
+    """Ray's logs and sockets inside our home, where a socket's path is not too long for that."""
+    folder = home / "ray"
+    if len(os.fsencode(folder / _SESSION)) > _SOCKET_PATH_MAX:
+        return []
+    return [f"--temp-dir={folder}"]
+
+
+def clear_sessions(home: Path) -> None:
+    """Removes what earlier runs of Ray left in our home. Only while none of ours runs."""
+    shutil.rmtree(home / "ray", ignore_errors=True)
+
+
+def _is_loopback(address: str) -> bool:
+    return address.rpartition(":")[0] in ("127.0.0.1", "localhost")
