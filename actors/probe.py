@@ -1,0 +1,88 @@
+"""NodeProbe: says what its PC has. A thin shell over `Vitals` and `OllamaClient`; one per PC."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import httpx
+import psutil
+import ray
+
+from actors.errors import ModelCallError
+from actors.messages.calls import CallFailed
+from actors.messages.message import Message
+from actors.messages.nodes import NodeReport, NodeVitals
+from actors.ollama.client import OllamaClient
+from actors.ollama.deadlines import Deadlines
+from actors.ollama.status import ModelLimits
+from actors.ollama.wire import new_http_client
+from actors.vitals import Vitals
+
+log = logging.getLogger(__name__)
+
+
+class LocalNode(Message):
+    """What a PC's own settings say of it. `disk` is a folder on the disk that matters there;
+    `max_models` and `num_parallel` as in `NodeReport`."""
+
+    name: str
+    ip: str
+    role: Literal["head", "worker"]
+    ollama_url: str
+    max_models: int
+    num_parallel: int
+    disk: Path = Path("/")
+
+
+class NodeProbe:
+    """`local` is called once, on the PC itself: only there are that PC's settings to be read."""
+
+    def __init__(
+        self,
+        local: Callable[[], LocalNode],
+        http: Callable[[], httpx.AsyncClient] = new_http_client,
+    ) -> None:
+        self._local = local()
+        self._vitals = Vitals(self._local.disk)
+        self._client = OllamaClient(http(), self._local.ollama_url, Deadlines(), num_ctx=None)
+
+    async def report(self) -> NodeReport:
+        """The PC as it is now. Never raises: what cannot be told is None, or says why."""
+        vitals, ollama = await asyncio.gather(
+            asyncio.to_thread(self._read_vitals), self._client.status()
+        )
+        return NodeReport(
+            name=self._local.name,
+            ip=self._local.ip,
+            role=self._local.role,
+            at=datetime.now(UTC),
+            vitals=vitals,
+            ollama=ollama,
+            max_models=self._local.max_models,
+            num_parallel=self._local.num_parallel,
+        )
+
+    async def show(self, model: str) -> ModelLimits | CallFailed:
+        """The model's own limits, as this PC's server tells them."""
+        try:
+            return await self._client.show(model)
+        except ModelCallError as error:
+            return CallFailed(
+                code=error.code,
+                detail=error.detail,
+                retryable=error.retryable,
+                node=self._local.name,
+            )
+
+    def _read_vitals(self) -> NodeVitals | None:
+        try:
+            return self._vitals.read()
+        except (OSError, psutil.Error) as error:
+            log.warning("no vitals: %s", error)
+            return None
+
+
+RemoteNodeProbe = ray.remote(NodeProbe)
