@@ -34,5 +34,5 @@ def can_chat(name: str, family: str) -> bool:
 
 
 def runs_here(name: str) -> bool:
-    """False for Ollama's cloud models: a question goes to strangers only if somebody asks for it."""
+    """False for Ollama's cloud models: a question leaves the house only if somebody asks for it."""
     return not name.casefold().endswith(_ELSEWHERE)

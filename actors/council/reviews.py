@@ -187,8 +187,9 @@ def _judge(entry: Value, votable: Mapping[str, str], own_label: str | None) -> _
     score = _score(_field(entry, _SCORE_KEYS))
     if isinstance(score, str):
         return f"Response {label}: {score}"
-    reasoning = _field(entry, _REASONING_KEYS)
-    return _Judged(label, score, _text(reasoning)[:REASONING_KEPT])
+    reasoning = _text(_field(entry, _REASONING_KEYS))
+    copied = _PLACEHOLDER.fullmatch(reasoning) is not None
+    return _Judged(label, score, "" if copied else reasoning[:REASONING_KEPT])
 
 
 def _label(named: str, known: set[str]) -> str | None:
