@@ -1,0 +1,141 @@
+"""OllamaAgent: one model kept resident on one PC's Ollama. A thin shell over `OllamaClient`.
+
+Being created means to hold the model's place; `load` brings it into memory, `unload` out of it. At
+most `num_parallel` generations run, the rest wait here in order (Ollama's own queue has no bound).
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+
+import ray
+
+from actors.batches import Batch, Batches, Happening
+from actors.errors import AgentLost, CallTimeout, ModelCallError, ServerBusy
+from actors.messages.calls import CallFailed, GenerateCall, Generated
+from actors.messages.message import Message
+from actors.messages.requests import ModelName
+from actors.ollama.client import OllamaClient
+from actors.ollama.deadlines import Deadlines
+from actors.ollama.wire import new_http_client
+
+log = logging.getLogger(__name__)
+
+WAITING_LIMIT = 64
+"""Calls that may wait here. The pool sends none that must wait, so this is only a last resort."""
+
+
+class AgentConfig(Message):
+    """`url` of the PC's model server, `model` as that server lists it, `num_ctx` in tokens."""
+
+    model: ModelName
+    url: str
+    node: str
+    num_ctx: int | None = None
+    num_parallel: int = 1
+    deadlines: Deadlines = Deadlines()
+
+
+class OllamaAgent:
+    """Implements `messages.calls.Agent`; `batches` is the same for the wire."""
+
+    def __init__(self, config: AgentConfig) -> None:
+        self._config = config
+        self._client = OllamaClient(new_http_client(), config.url, config.deadlines, config.num_ctx)
+        self._slots = asyncio.Semaphore(config.num_parallel)
+        self._waiting = 0
+        self._running: set[Batches] = set()
+
+    async def generate(self, call: GenerateCall) -> AsyncIterator[Happening]:
+        """Any number of `Delta`, then one `Generated` or `CallFailed`."""
+        asked_at = _now()
+        if self._waiting >= WAITING_LIMIT:
+            yield self._failed(ServerBusy(f"{self._waiting} calls wait for this model already."))
+            return
+        try:
+            await self._slot(call.timeout_s)
+        except ModelCallError as error:
+            yield self._failed(error)
+            return
+        try:
+            async for event in self._answer(call, _now() - asked_at):
+                yield event
+        except ModelCallError as error:
+            yield self._failed(error)
+        finally:
+            self._slots.release()
+
+    async def batches(self, call: GenerateCall) -> AsyncIterator[Batch]:
+        """The events of `generate`, several at a time; an empty batch is a sign of life."""
+        running = Batches(self.generate(call))
+        self._running.add(running)
+        try:
+            async with aclosing(aiter(running)) as batches:  # type: ignore[type-var]
+                async for batch in batches:
+                    yield batch
+        except Exception as error:
+            log.exception("call %s broke the agent", call.call_id)
+            yield (self._failed(AgentLost(f"The agent failed: {type(error).__name__}.")),)
+        finally:
+            self._running.discard(running)
+
+    async def claim(self, config: AgentConfig) -> bool:
+        """A pool takes the agent over: calls of the one before are cut. False if the agent was
+        made with another config and must be replaced."""
+        for running in tuple(self._running):
+            running.cut()
+        return config == self._config
+
+    async def load(self) -> CallFailed | None:
+        """Brings the model into memory; None when it is there."""
+        try:
+            await self._client.load(self._config.model)
+        except ModelCallError as error:
+            return self._failed(error)
+        return None
+
+    async def unload(self) -> CallFailed | None:
+        """Sends the model out of memory."""
+        try:
+            await self._client.unload(self._config.model)
+        except ModelCallError as error:
+            return self._failed(error)
+        return None
+
+    async def _slot(self, timeout_s: float) -> None:
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._slots.acquire()
+        except TimeoutError:
+            raise CallTimeout(f"No slot came free within {timeout_s:g} s.") from None
+        finally:
+            self._waiting -= 1
+
+    async def _answer(self, call: GenerateCall, queued_s: float) -> AsyncIterator[Happening]:
+        left_s = max(0.001, call.timeout_s - queued_s)
+        mine = call.model_copy(update={"model": self._config.model, "timeout_s": left_s})
+        async with aclosing(self._client.chat(mine)) as events:
+            async for event in events:
+                yield self._signed(event, queued_s) if isinstance(event, Generated) else event
+
+    def _signed(self, answer: Generated, queued_s: float) -> Generated:
+        timing = answer.timing.model_copy(update={"queue_ms": round(queued_s * 1000)})
+        return answer.model_copy(update={"timing": timing, "node": self._config.node})
+
+    def _failed(self, error: ModelCallError) -> CallFailed:
+        return CallFailed(
+            code=error.code,
+            detail=error.detail,
+            retryable=error.retryable,
+            node=self._config.node,
+            partial=error.partial,
+        )
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+RemoteOllamaAgent = ray.remote(OllamaAgent)

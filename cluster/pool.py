@@ -1,0 +1,173 @@
+"""One late-binding queue for all model calls, and the agents that serve it. Knows nothing of Ray.
+
+Requests wait here, not at an agent. Whatever changes (a request, a slot given back, an agent ready
+or lost, a PC's report), placement plans again; this file only does what it says. What happens on
+the PCs goes through `Hosts`.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+
+from actors.errors import (
+    CallCancelled,
+    CallTimeout,
+    ModelCallError,
+    ModelNotAvailable,
+    NodeUnreachable,
+    model_call_error,
+)
+from actors.messages.nodes import NodeReport
+from actors.pool import Demand, Lease
+from cluster.hosts import Hosts
+from cluster.placement import plan
+from cluster.roster import Roster, canonical
+from cluster.scouts import Scouts
+from cluster.seats import Seat, Seats
+from cluster.situation import Evict, Grant, Place, Reject, Wanted
+from cluster.watched import Watched
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PoolConfig:
+    """Seconds, and `num_ctx` in tokens. `fairness_s`: after that wait a demand may take the place
+    of a model that others still want; `cooldown_s`: how long a PC is spared a model that failed
+    to load there; `report_s`, `watch_s`: how often a PC is asked for its report, and Ray for its
+    PCs."""
+
+    num_ctx: int = 4096
+    fairness_s: float = 30.0
+    cooldown_s: float = 30.0
+    report_s: float = 5.0
+    watch_s: float = 1.0
+
+
+@dataclass(eq=False)
+class _Waiter:
+    demand: Demand
+    asked_at: float
+    seat: asyncio.Future[Seat]
+
+
+class CouncilPool:
+    """Implements `actors.pool.Pool` over `Hosts`. Starts itself at the first question."""
+
+    def __init__(self, config: PoolConfig, hosts: Hosts) -> None:
+        self._config = config
+        self._roster = Roster(config.cooldown_s)
+        self._seats = Seats(hosts, self._roster, self._changed)
+        self._scouts = Scouts(
+            hosts, self._roster, self._seats, self._changed, config.watch_s, config.report_s
+        )
+        self._waiters: dict[int, _Waiter] = {}
+        self._numbers = 0
+        self._planning = False
+
+    @asynccontextmanager
+    async def lease(self, demand: Demand) -> AsyncIterator[Lease]:
+        """Waits for a slot. Raises `CallTimeout`, and the `ModelCallError` that says why no PC can
+        serve the model: `ModelNotAvailable`, `NodeUnreachable`, or the failure to load it."""
+        asked_at = _now()
+        seat = await self._slot(replace(demand, model=canonical(demand.model)), asked_at)
+        try:
+            yield Lease(
+                agent=Watched(seat.ready_agent(), partial(self._seats.heard, seat)),
+                node=seat.site.node,
+                num_ctx=self._config.num_ctx,
+                queue_ms=round((_now() - asked_at) * 1000),
+            )
+        finally:
+            self._seats.release(seat)
+
+    async def reports(self) -> tuple[NodeReport, ...]:
+        """What every PC told last, by name; a PC that is gone is not in it."""
+        await self._scouts.ready()
+        return tuple(
+            report.model_copy(update={"agents": self._seats.models_on(report.name)})
+            for report in self._roster.reports()
+        )
+
+    async def close(self) -> None:
+        """Lets go of the PCs; agents stay, for the next pool."""
+        await self._scouts.close()
+        await self._seats.close()
+        for waiter in self._waiters.values():
+            if not waiter.seat.done():
+                waiter.seat.set_exception(CallCancelled("The pool was closed."))
+
+    async def _slot(self, demand: Demand, asked_at: float) -> Seat:
+        waiter = _Waiter(demand, asked_at, asyncio.get_running_loop().create_future())
+        self._numbers += 1
+        number = self._numbers
+        try:
+            async with asyncio.timeout(demand.timeout_s):
+                await self._scouts.ready()
+                if not self._roster.known(demand.model):
+                    self._scouts.ask_again()
+                self._waiters[number] = waiter
+                self._changed()
+                return await waiter.seat
+        except BaseException as error:
+            if waiter.seat.done() and not waiter.seat.cancelled() and not waiter.seat.exception():
+                self._seats.release(waiter.seat.result())
+            if isinstance(error, TimeoutError):
+                raise CallTimeout(
+                    f"No slot for {demand.model} came free within {demand.timeout_s:g} s."
+                ) from None
+            raise
+        finally:
+            if self._waiters.pop(number, None):
+                self._changed()
+
+    def _changed(self) -> None:
+        """Plans once, soon, however much changed at once."""
+        if not self._planning:
+            self._planning = True
+            asyncio.get_running_loop().call_soon(self._plan)
+
+    def _plan(self) -> None:
+        self._planning = False
+        now = _now()
+        wanted = [_wanted(n, w, now) for n, w in self._waiters.items() if not w.seat.done()]
+        if not wanted:
+            return
+        nodes = self._roster.states(now)
+        for action in plan(wanted, self._seats.states(), nodes, self._config.fairness_s):
+            match action:
+                case Grant(number, model, node):
+                    self._waiters[number].seat.set_result(self._seats.take(node, model))
+                case Place(model, node):
+                    self._seats.place(node, model)
+                case Evict(model, node):
+                    self._seats.evict(node, model)
+                case Reject(number, model, reason):
+                    self._waiters[number].seat.set_exception(self._refusal(model, reason))
+
+    def _refusal(self, model: str, reason: str) -> ModelCallError:
+        failure = self._roster.last_failure(model, _now())
+        if reason == "absent":
+            return ModelNotAvailable(f"No PC has the model {model}.")
+        if reason == "unreachable" or failure is None:
+            return NodeUnreachable(f"No PC that has {model} can be reached just now.")
+        return model_call_error(failure.code, failure.detail)
+
+
+def _wanted(number: int, waiter: _Waiter, now: float) -> Wanted:
+    demand = waiter.demand
+    return Wanted(
+        number=number,
+        model=demand.model,
+        since=demand.since,
+        waited_s=now - waiter.asked_at,
+        avoid=demand.avoid,
+        prefer_head=demand.prefer_head,
+    )
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,143 @@
+"""The pool on Ray: PCs are Ray nodes, agents and probes are actors pinned to them.
+
+Thin: decides nothing. Every question to another PC has its own timeout, since until Ray notices
+that a PC is gone no call there raises.
+"""
+
+import asyncio
+import logging
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import ray
+from ray.exceptions import ActorUnavailableError, RayActorError, RayError
+from ray.util import list_named_actors
+
+from actors.agent import AgentConfig
+from actors.errors import AgentLost, ModelLoadFailed
+from actors.messages.calls import Agent, CallFailed
+from actors.messages.nodes import NodeReport
+from actors.ollama.deadlines import Deadlines
+from actors.remote import RemoteAgent
+from cluster import launch
+from cluster.hosts import Site
+from cluster.nodes import NodeView, views
+from cluster.pool import CouncilPool, PoolConfig
+
+log = logging.getLogger(__name__)
+
+CREATION_S = 90.0
+"""For an actor's process to start: 1 s on an idle PC, far more when several start at once."""
+REPORT_S = 15.0
+PROBE_CREATION_S = 60.0
+STOP_S = 10.0
+AGAIN_S = 0.2
+
+
+class RayHosts:
+    """Implements `cluster.hosts.Hosts`."""
+
+    def __init__(self, deadlines: Deadlines, num_ctx: int) -> None:
+        self._deadlines = deadlines
+        self._num_ctx = num_ctx
+        self._probes: dict[str, Any] = {}
+
+    async def nodes(self) -> tuple[NodeView, ...]:
+        """Asked in a thread: it blocks, for about 2 ms."""
+        return views(await asyncio.to_thread(ray.nodes))
+
+    async def report(self, node: NodeView) -> NodeReport:
+        """A PC's own report, or an empty one if it does not answer in time."""
+        known = node.node_id in self._probes
+        try:
+            async with asyncio.timeout(REPORT_S if known else PROBE_CREATION_S):
+                probe: Any = self._probes.get(node.node_id)
+                if probe is None:
+                    probe = await asyncio.to_thread(launch.start_probe, node)
+                report: NodeReport = await probe.report.remote()
+        except (RayError, TimeoutError) as error:
+            log.warning("no report from %s: %s", node.name, type(error).__name__)
+            self._probes.pop(node.node_id, None)
+            role: Literal["head", "worker"] = "head" if node.is_head else "worker"
+            return NodeReport(name=node.name, ip=node.ip, role=role, at=datetime.now(UTC))
+        self._probes[node.node_id] = probe
+        return report
+
+    async def start(self, site: Site) -> Agent | CallFailed:
+        """An agent with its model loaded. One with another config is replaced."""
+        config = AgentConfig(
+            model=site.model,
+            url=site.url,
+            node=site.node,
+            num_ctx=self._num_ctx,
+            num_parallel=site.num_parallel,
+            deadlines=self._deadlines,
+        )
+        try:
+            handle = await asyncio.to_thread(launch.start_agent, config)
+            async with asyncio.timeout(CREATION_S):
+                if not await _claimed(handle, config):
+                    ray.kill(handle)
+                    handle = await _replaced(config)
+            async with asyncio.timeout(self._deadlines.first_token_s + self._deadlines.connect_s):
+                failure: CallFailed | None = await handle.load.remote()
+        except RayError as error:
+            return _failed(AgentLost, f"The agent died ({type(error).__name__}).", site)
+        except TimeoutError:
+            return _failed(ModelLoadFailed, "The model was not loaded in time.", site)
+        return failure or RemoteAgent(handle, site.node)
+
+    async def stop(self, site: Site) -> None:
+        """Unloads, as far as the agent answers, and ends the actor."""
+        name = launch.agent_name(site.node, site.model)
+        try:
+            handle = await asyncio.to_thread(ray.get_actor, name, launch.NAMESPACE)
+        except ValueError:
+            return
+        try:
+            async with asyncio.timeout(STOP_S):
+                await handle.unload.remote()
+        except (RayError, TimeoutError) as error:
+            log.info("%s is ended without unloading: %s", name, type(error).__name__)
+        ray.kill(handle)
+
+    async def found(self) -> tuple[Site, ...]:
+        """Detached agents in our namespace, whoever made them."""
+        named = await asyncio.to_thread(list_named_actors)
+        places = [launch.agent_place(name) for name in named]
+        return tuple(Site(node=place[0], model=place[1]) for place in places if place)
+
+
+async def _claimed(handle: Any, config: AgentConfig) -> bool:
+    """Asks until the agent's process is up (again). The caller bounds the time."""
+    while True:
+        try:
+            claimed: bool = await handle.claim.remote(config)
+            return claimed
+        except ActorUnavailableError:
+            await asyncio.sleep(AGAIN_S)
+
+
+async def _replaced(config: AgentConfig) -> Any:
+    """A new agent after a killed one: its name comes free a moment later."""
+    while True:
+        try:
+            handle = await asyncio.to_thread(launch.start_agent, config)
+            if await _claimed(handle, config):
+                return handle
+        except RayActorError:
+            await asyncio.sleep(AGAIN_S)
+
+
+def _failed(kind: type[AgentLost] | type[ModelLoadFailed], why: str, site: Site) -> CallFailed:
+    error = kind(f"{site.model} on {site.node}: {why}")
+    return CallFailed(
+        code=error.code, detail=error.detail, retryable=error.retryable, node=site.node
+    )
+
+
+class RayPool(CouncilPool):
+    """The pool that the orchestrator makes, in its own process."""
+
+    def __init__(self, config: PoolConfig, deadlines: Deadlines) -> None:
+        super().__init__(config, RayHosts(deadlines, config.num_ctx))

@@ -1,0 +1,98 @@
+"""Keeps the roster fresh: who is alive, and what each PC tells of itself. Knows nothing of demands.
+
+Polls Ray for its PCs and every PC for its report; takes over agents that a former pool left.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from cluster.hosts import Hosts, Site
+from cluster.nodes import NodeView
+from cluster.roster import Roster
+from cluster.seats import Seats
+
+FRESH_S = 1.0
+"""A report younger than this is believed when it lacks a model that somebody asks for."""
+FIRST_LOOK_S = 3.0
+"""How long a PC that does not answer may hold up the very first question."""
+
+
+class Scouts:
+    """`watch_s` between looks at who is alive, `report_s` between reports of one PC."""
+
+    def __init__(
+        self,
+        hosts: Hosts,
+        roster: Roster,
+        seats: Seats,
+        changed: Callable[[], None],
+        watch_s: float,
+        report_s: float,
+    ) -> None:
+        self._hosts = hosts
+        self._roster = roster
+        self._seats = seats
+        self._changed = changed
+        self._watch_s = watch_s
+        self._report_s = report_s
+        self._watching: asyncio.Task[None] | None = None
+        self._first_look = asyncio.Event()
+        self._asking: dict[str, asyncio.Task[None]] = {}
+        self._left_over: dict[str, list[Site]] = {}
+
+    async def ready(self) -> None:
+        """Starts looking, and waits until every PC that is there was asked once."""
+        if self._watching is None:
+            self._watching = asyncio.get_running_loop().create_task(self._watch())
+        await self._first_look.wait()
+
+    def ask_again(self) -> None:
+        """Asks every PC whose report is not quite fresh; until then no model is refused."""
+        for node in self._roster.doubt(_now(), FRESH_S):
+            self._ask(node)
+
+    async def close(self) -> None:
+        tasks = [*self._asking.values(), *([self._watching] if self._watching else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _watch(self) -> None:
+        for site in await self._hosts.found():
+            self._left_over.setdefault(site.node, []).append(site)
+        await self._look()
+        for name in [name for name in self._left_over if name not in self._roster.entries]:
+            for site in self._left_over.pop(name):
+                self._seats.bury(site)
+        if self._asking:
+            await asyncio.wait(self._asking.values(), timeout=FIRST_LOOK_S)
+        self._first_look.set()
+        while True:
+            self._changed()
+            await asyncio.sleep(self._watch_s)
+            await self._look()
+
+    async def _look(self) -> None:
+        joined, left = self._roster.seen(await self._hosts.nodes())
+        for name in [*left, *(node.name for node in joined)]:
+            self._seats.lost(name)
+        for node in self._roster.due(_now(), self._report_s):
+            self._ask(node)
+
+    def _ask(self, node: NodeView) -> None:
+        if node.name not in self._asking:
+            task = asyncio.get_running_loop().create_task(self._report(node))
+            self._asking[node.name] = task
+            task.add_done_callback(lambda _: self._asking.pop(node.name, None))
+
+    async def _report(self, node: NodeView) -> None:
+        report = await self._hosts.report(node)
+        self._roster.reported(node.name, report, _now())
+        if self._roster.told_server(node.name):
+            for site in self._left_over.pop(node.name, ()):
+                self._seats.adopt(self._roster.site(site.node, site.model))
+        self._changed()
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
