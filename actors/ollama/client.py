@@ -1,0 +1,200 @@
+"""What we ask of one Ollama server: an answer, a model in memory, its state. Knows no council.
+
+Every call sends `num_predict`, and `truncate: false` and `shift: false` so that nothing is cut
+silently; `num_ctx` is the client's own, since a change reloads the model. A call that is abandoned
+(O21) is cut at once, but Ollama goes on evaluating a prompt until its first token: whoever counts
+slots must count that one as used until the server is idle or a bounded time has passed.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from typing import Any
+
+import httpx
+
+from actors.errors import ModelCallError, ModelLoadFailed, NotOllama
+from actors.messages.calls import Delta, GenerateCall, Generated
+from actors.messages.nodes import OllamaStatus
+from actors.ollama import status
+from actors.ollama.cost import Cost
+from actors.ollama.deadlines import Deadlines, Patience
+from actors.ollama.failures import ThinkingRefused
+from actors.ollama.status import ModelLimits
+from actors.ollama.stream import Transcript
+from actors.ollama.wire import Wire
+
+NUM_PREDICT = 1024
+"""Where a call names no limit. Ollama's own is ten times the context."""
+
+
+class OllamaClient:
+    """A server at `base_url` (`http://host:port`). `keep_alive` is -1 (for ever), seconds, or a
+    duration as Ollama writes it (`"5m"`); `num_ctx` in tokens, None = the server's default."""
+
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        base_url: str,
+        deadlines: Deadlines,
+        num_ctx: int | None,
+        keep_alive: str | int = -1,
+    ) -> None:
+        self._wire = Wire(http, base_url, deadlines)
+        self._url = base_url
+        self._deadlines = deadlines
+        self._num_ctx = num_ctx
+        self._keep_alive = keep_alive
+        self._cannot_think: set[str] = set()
+
+    async def chat(self, call: GenerateCall) -> AsyncGenerator[Delta | Generated, None]:
+        """Deltas, then exactly one `Generated`. Raises a `ModelCallError`, with the partial text.
+
+        Asks again by itself in two cases. A model that only thought is told not to (O13); tokens
+        and times of both attempts are added up. A server that cannot be told is not told. With a
+        `format` thinking is off unless the call says otherwise (O14).
+        """
+        clock = asyncio.get_running_loop().time
+        started = clock()
+        think, spent = self._think(call), Cost()
+        while True:
+            transcript = Transcript()
+            patience = Patience(self._deadlines, clock(), started + call.timeout_s)
+            try:
+                async with aclosing(self._stream(call, think, transcript, patience)) as deltas:
+                    async for delta in deltas:
+                        yield delta
+            except ThinkingRefused:
+                if think is None:
+                    raise
+                self._cannot_think.add(call.model)
+                think = None
+                continue
+            if transcript.only_thought and think is not False and self._may_tell(call.model):
+                think, spent = False, spent.plus(transcript.cost)
+                continue
+            yield transcript.answer(spent, clock() - started, self._num_ctx)
+            return
+
+    async def load(self, model: str) -> None:
+        """Brings the model into memory with the context that calls will use, and keeps it there.
+        Cancelling it makes Ollama give the load up."""
+        answer = await self._generate(model, self._keep_alive)
+        if answer.get("done_reason", "load") != "load":
+            raise ModelLoadFailed(f"Ollama did not say that it loaded {model}.")
+
+    async def unload(self, model: str) -> None:
+        """Sends the model out of memory; it goes when its last answer is finished."""
+        await self._generate(model, 0)
+
+    async def show(self, model: str) -> ModelLimits:
+        """The model's own limits. Raises `ModelNotAvailable` where the server lacks it."""
+        body = {"model": model}
+        return status.limits(
+            await self._wire.ask("POST", "/api/show", body, self._deadlines.connect_s)
+        )
+
+    async def status(self) -> OllamaStatus:
+        """What the server is, has, and holds in memory. Never raises for what a server does."""
+        try:
+            version = status.version(await self._get("/api/version"))
+            if not version:
+                raise NotOllama("Something else than Ollama answers there: it tells no version.")
+            tags, ps = await asyncio.gather(self._get("/api/tags"), self._loaded())
+        except ModelCallError as error:
+            return OllamaStatus(
+                url=self._url, connected=False, error_code=error.code, error=error.detail
+            )
+        return OllamaStatus(
+            url=self._url,
+            connected=True,
+            version=version,
+            installed=status.installed(tags),
+            loaded=status.loaded(ps),
+            warnings=status.warnings(version),
+        )
+
+    async def _stream(
+        self, call: GenerateCall, think: bool | None, transcript: Transcript, patience: Patience
+    ) -> AsyncGenerator[Delta, None]:
+        clock = asyncio.get_running_loop().time
+        body = self._body(call, think)
+        try:
+            async with self._wire.open("POST", "/api/chat", body, patience.until) as response:
+                chunks = response.aiter_raw()
+                while (data := await self._next(chunks, transcript, patience)) is not None:
+                    heard = transcript.lines
+                    for delta in transcript.feed(data):
+                        yield delta
+                    if transcript.done:
+                        patience.finish(clock())
+                    elif transcript.lines > heard:
+                        patience.progress(clock())
+        except TimeoutError as error:
+            raise patience.verdict(transcript.partial) from error
+        for delta in transcript.finish():
+            yield delta
+
+    async def _next(
+        self, chunks: AsyncIterator[bytes], transcript: Transcript, patience: Patience
+    ) -> bytes | None:
+        """The next bytes, or None at the end. After the last line nothing can go wrong any more."""
+        try:
+            async with asyncio.timeout_at(patience.until):
+                return await anext(chunks, None)
+        except TimeoutError:
+            if not transcript.done:
+                raise
+        except httpx.HTTPError as error:
+            if not transcript.done:
+                raise self._wire.broken(error, transcript.partial, answered=True) from error
+        return None
+
+    def _body(self, call: GenerateCall, think: bool | None) -> dict[str, Any]:
+        body: dict[str, Any] = {
+            "model": call.model,
+            "messages": [{"role": m.role, "content": m.content} for m in call.messages],
+            "stream": True,
+            **self._held(),
+            "options": {
+                "num_predict": NUM_PREDICT,
+                **call.options.model_dump(exclude_none=True),
+                **self._context(),
+            },
+        }
+        if call.format is not None:
+            body["format"] = call.format
+        if think is not None:
+            body["think"] = think
+        return body
+
+    async def _generate(self, model: str, keep_alive: str | int) -> dict[str, Any]:
+        """An empty prompt (O18): loads, or with `keep_alive` 0 unloads."""
+        body = {"model": model, "prompt": "", "stream": False, "options": self._context()}
+        body |= self._held() | {"keep_alive": keep_alive}
+        return await self._wire.ask("POST", "/api/generate", body, self._deadlines.first_token_s)
+
+    def _held(self) -> dict[str, Any]:
+        return {"keep_alive": self._keep_alive, "truncate": False, "shift": False}
+
+    def _context(self) -> dict[str, int]:
+        return {} if self._num_ctx is None else {"num_ctx": self._num_ctx}
+
+    def _think(self, call: GenerateCall) -> bool | None:
+        """`think: false` is safe for models that cannot think; versions that refuse it say so."""
+        if not self._may_tell(call.model):
+            return None
+        return False if call.think is None and call.format is not None else call.think
+
+    def _may_tell(self, model: str) -> bool:
+        return model not in self._cannot_think
+
+    async def _get(self, path: str) -> dict[str, Any]:
+        return await self._wire.ask("GET", path, None, self._deadlines.connect_s)
+
+    async def _loaded(self) -> dict[str, Any]:
+        """Versions before 0.1.33 have no `/api/ps`."""
+        try:
+            return await self._get("/api/ps")
+        except NotOllama:
+            return {}

@@ -1,0 +1,147 @@
+"""One HTTP exchange with a model server, distrusted: no redirect, no encoded body, bytes capped.
+
+Knows nothing of models or answers; turns what can go wrong with HTTP into our errors.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Literal
+
+import httpx
+
+from actors.errors import (
+    CallTimeout,
+    ModelCallError,
+    ModelCrashed,
+    NodeUnreachable,
+    NotOllama,
+    ServerBusy,
+)
+from actors.ollama import failures
+from actors.ollama.deadlines import Deadlines
+
+MAX_ERROR = 64 * 2**10
+MAX_BODY = 8 * 2**20
+"""Bytes of an error, and of a whole body (`/api/show` brings template, licence and tensors)."""
+
+_HEADERS = {
+    "Accept": "application/x-ndjson, application/json",
+    "Accept-Encoding": "identity",
+    "Content-Type": "application/json",
+}
+_JSON_TYPES = ("application/json", "application/x-ndjson")
+
+
+def new_http_client() -> httpx.AsyncClient:
+    """One for an agent's whole life: making one costs 55 ms of CPU. Ignores proxy variables, so
+    that loopback traffic stays on the loopback."""
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=16)
+    return httpx.AsyncClient(trust_env=False, follow_redirects=False, limits=limits)
+
+
+class Wire:
+    """The exchanges with one server. `base_url` is `http://host:port`."""
+
+    def __init__(self, http: httpx.AsyncClient, base_url: str, deadlines: Deadlines) -> None:
+        self._http = http
+        self._base = base_url.rstrip("/")
+        self._urls: dict[str, httpx.URL] = {}
+        url = self._url("")
+        self._where = f"{url.host}:{url.port or 80}"
+        self._stall_s = deadlines.stall_s
+        self._timeout = httpx.Timeout(
+            None, connect=deadlines.connect_s, write=deadlines.stall_s, pool=deadlines.stall_s
+        ).as_dict()
+
+    @asynccontextmanager
+    async def open(
+        self, method: Literal["GET", "POST"], path: str, body: dict[str, Any] | None, until: float
+    ) -> AsyncIterator[httpx.Response]:
+        """A response with status 200 whose body is still to be read. `until` in the loop's time
+        bounds the wait for its head; leaving the context closes the connection if need be."""
+        request = httpx.Request(
+            method,
+            self._url(path),
+            headers=_HEADERS,
+            content=None if body is None else json.dumps(body).encode(),
+            extensions={"timeout": self._timeout},
+        )
+        try:
+            async with asyncio.timeout_at(until):
+                response = await self._http.send(request, stream=True, follow_redirects=False)
+        except httpx.HTTPError as error:
+            raise self.broken(error, "", answered=False) from error
+        try:
+            await self._accept(response, until)
+            yield response
+        finally:
+            await response.aclose()
+
+    async def ask(
+        self,
+        method: Literal["GET", "POST"],
+        path: str,
+        body: dict[str, Any] | None,
+        within_s: float,
+    ) -> dict[str, Any]:
+        """A whole JSON object. Raises a `ModelCallError` for anything else."""
+        until = asyncio.get_running_loop().time() + within_s
+        try:
+            async with self.open(method, path, body, until) as response:
+                raw = bytearray()
+                await self._fill(raw, response, until, MAX_BODY)
+        except TimeoutError as error:
+            raise CallTimeout(f"{self._where} took longer than {within_s:g} s.") from error
+        if len(raw) > MAX_BODY:
+            raise NotOllama(f"{self._where} sent more than {MAX_BODY // 2**20} MiB.")
+        try:
+            payload = json.loads(raw)
+        except (ValueError, RecursionError) as error:
+            raise NotOllama(f"Something else than Ollama answers at {self._where}.") from error
+        if not isinstance(payload, dict):
+            raise NotOllama(f"Something else than Ollama answers at {self._where}.")
+        return payload
+
+    def broken(self, error: httpx.HTTPError, partial: str, answered: bool) -> ModelCallError:
+        """What a failure of HTTP itself means, before or after the server began to answer."""
+        if answered:
+            return ModelCrashed(f"{self._where} cut the connection in mid-answer.", partial)
+        if isinstance(error, httpx.PoolTimeout):
+            return ServerBusy(f"Too many calls wait for {self._where} already.")
+        if isinstance(error, httpx.RemoteProtocolError) and "disconnected" not in str(error):
+            return NotOllama(f"Something else than HTTP is spoken at {self._where}.")
+        return NodeUnreachable(f"The model server at {self._where} cannot be reached.")
+
+    def _url(self, path: str) -> httpx.URL:
+        """Parsed once: that costs as much as reading several tokens."""
+        return self._urls.get(path) or self._urls.setdefault(path, httpx.URL(self._base + path))
+
+    async def _accept(self, response: httpx.Response, until: float) -> None:
+        if 300 <= response.status_code < 400:
+            raise NotOllama(f"{self._where} redirects elsewhere; that is not followed.")
+        if response.headers.get("content-encoding", "identity").lower() != "identity":
+            raise NotOllama(f"{self._where} sends an encoded body, which was not asked for.")
+        if response.status_code != 200:
+            body = bytearray()
+            soon = asyncio.get_running_loop().time() + self._stall_s
+            with suppress(TimeoutError):
+                await self._fill(body, response, min(until, soon), MAX_ERROR)
+            raise failures.refusal(response.status_code, bytes(body))
+        kind = response.headers.get("content-type", "application/json").partition(";")[0].strip()
+        if kind.lower() not in _JSON_TYPES:
+            raise NotOllama(f"{self._where} answers with {failures.clean(kind)}, not with JSON.")
+
+    async def _fill(
+        self, body: bytearray, response: httpx.Response, until: float, limit: int
+    ) -> None:
+        """Reads into `body` until its end or a little past `limit` bytes."""
+        try:
+            async with asyncio.timeout_at(until):
+                async for data in response.aiter_raw():
+                    body += data
+                    if len(body) > limit:
+                        break
+        except httpx.HTTPError as error:
+            raise self.broken(error, "", answered=True) from error
