@@ -53,8 +53,8 @@ class _Frame:
     def put(self, value: Value) -> None:
         if isinstance(self.value, list):
             self.value.append(value)
-        elif self.key is not None:
-            self.value[self.key] = value
+        else:
+            self.value[str(self.key)] = value
             self.key = None
 
 

@@ -1,6 +1,6 @@
 """Model text → ballot: what is valid counts, the rest is dropped with a reason. Never raises.
 
-1. Only the last 64 KB are looked at, and in linear time (`lenient_json`).
+1. Only the last 32 KB are looked at, and in linear time (`lenient_json`).
 2. Thinking (`<think>` … `</think>`) and echoes of the prompt's own blocks do not count.
 3. The last complete ballot with a valid vote counts: `{"rankings": […]}`; failing that, the last
    bare array of votes; failing that, votes that stand alone (an answer cut off in mid-ballot).
@@ -19,7 +19,7 @@ from actors.council.lenient_json import Found, Value, find_all
 from actors.council.quoting import clean
 from actors.messages.events import Vote
 
-LOOKED_AT = 64 * 1024
+LOOKED_AT = 32 * 1024
 REASONING_KEPT = 2_000
 REASONS_KEPT = 20
 
