@@ -4,22 +4,31 @@ Sits on PC1 in a process of its own: when it dies, only the synthesis runs again
 """
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 
 import ray
 
+from actors.batches import Batch, Batches
 from actors.council.briefs import synthesis_call
 from actors.messages.calls import Agent, CallFailed, Delta, Generated, SynthesisBrief
 
 
 class ChairmanActor:
-    """Thin shell over `council.briefs`: from the brief to the call, and the model's stream back."""
+    """A thin shell: from the brief to the call, and the model's stream back."""
 
     async def synthesise(
         self, brief: SynthesisBrief, agent: Agent
     ) -> AsyncIterator[Delta | Generated | CallFailed]:
         """Yields the text as it comes, then one `Generated` or `CallFailed`."""
-        async for event in agent.generate(synthesis_call(brief)):
-            yield event
+        async with aclosing(agent.generate(synthesis_call(brief))) as events:  # type: ignore[type-var]
+            async for event in events:
+                yield event
+
+    async def batches(self, brief: SynthesisBrief, agent: Agent) -> AsyncIterator[Batch]:
+        """The events of `synthesise`, several at a time; an empty batch is a sign of life."""
+        async with aclosing(aiter(Batches(self.synthesise(brief, agent)))) as batches:  # type: ignore[type-var]
+            async for batch in batches:
+                yield batch
 
 
 RemoteChairmanActor = ray.remote(ChairmanActor)

@@ -1,7 +1,7 @@
 """RayCouncil: the `Council` over the orchestrator's actor handle.
 
 What our code raises there comes out here as it was; what Ray raises becomes `CouncilUnavailable`.
-An orchestrator that restarts is waited for where nothing can be done twice: reading, waiting, events.
+Where nothing can be done twice (reading, waiting, events) a restarting orchestrator is waited for.
 """
 
 import asyncio

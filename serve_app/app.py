@@ -1,0 +1,71 @@
+"""The HTTP interface as a Ray Serve application. The only file that imports `ray.serve`.
+
+The FastAPI application is built inside the replica: nothing of it crosses a process, only the
+callable that finds the council and plain values. Where `listen` is given the replica takes
+requests on that socket itself, past Serve's proxy; Serve still places, watches and restarts it.
+
+No `from __future__ import annotations` here: Serve then hands a builder a dict.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from ray import serve
+
+from cluster.council import Council
+from serve_app.api import build_api
+from serve_app.configuration import ApiConfig
+from serve_app.listener import listening
+
+NAME = "council"
+STREAMS = 10_000
+"""Requests at once that Serve's proxy sends to a replica. A stream is a request for as long as it
+lasts; what a council takes is bounded by the council's own queue, not here."""
+
+
+class CouncilApi:
+    """What Serve makes in the replica: finds the council, builds the routes over it."""
+
+    def __init__(
+        self, connect: Callable[[], Council], config: ApiConfig, listen: tuple[str, int] | None
+    ) -> None:
+        self._connect = connect
+        self._config = config
+        self._listen = listen
+
+    def __serve_build_asgi_app__(self) -> FastAPI:
+        return build_api(self._connect, self._config, self._lifespan)
+
+    @asynccontextmanager
+    async def _lifespan(self, app: FastAPI) -> AsyncIterator[None]:
+        """As long as the replica lives it listens, if it was told to."""
+        if self._listen is None:
+            yield
+        else:
+            async with listening(app, *self._listen):
+                yield
+
+
+def build(
+    connect: Callable[[], Council], config: ApiConfig, listen: tuple[str, int] | None = None
+) -> serve.Application:
+    """The application for `serve.run(build(...), name=NAME, route_prefix="/")`.
+
+    `connect` must pickle, and is called once in the replica. `listen` = host and port to take
+    requests on in the replica itself; None = only through Serve's proxy, in whose HTTP options no
+    `request_timeout_s` belongs: it would cut streams.
+    """
+    deployment = serve.deployment(
+        serve.ingress()(CouncilApi),
+        name=NAME,
+        num_replicas=1,
+        max_ongoing_requests=STREAMS,
+        max_queued_requests=-1,
+        ray_actor_options={"num_cpus": 0, "resources": {"council_head": 0.001}},
+        graceful_shutdown_wait_loop_s=0.2,
+        graceful_shutdown_timeout_s=3,
+        health_check_period_s=5,
+        health_check_timeout_s=15,
+    )
+    return deployment.bind(connect, config, listen)
