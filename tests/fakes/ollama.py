@@ -26,8 +26,9 @@ class FakeOllama:
 
     `latency_s` is the time of a whole answer, spread over its tokens; `load_s` that of a cold load.
     `num_parallel` answers at once per model (None = any number), the rest wait without a byte (O4).
-    `usage` and `scores` give token counts and ballots. `requests` is what was asked; residency and
-    loads are in `memory`. With `port=0` the port is chosen at the first start and then kept.
+    `usage` and `scores` give token counts and ballots. `requests` is what was asked over how many
+    `connections`; residency and loads are in `memory`. With `port=0` the port is chosen at the
+    first start and then kept.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class FakeOllama:
         self.num_parallel = num_parallel
         self.version, self.host, self.port = version, host, port
         self.requests: list[Request] = []
+        self.connections = 0
         self._scripts: list[tuple[Wanted, deque[Reply], bool]] = []
         self._slots: dict[str, asyncio.Semaphore] = {}
         self._connections: set[Connection] = set()
@@ -138,6 +140,7 @@ class FakeOllama:
 
     def _connection(self) -> Connection:
         connection = Connection(self._handle, self._changed, self._connections.discard)
+        self.connections += 1
         self._connections.add(connection)
         return connection
 

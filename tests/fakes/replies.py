@@ -78,11 +78,11 @@ def silence(text: str = "") -> Reply:
     return reply
 
 
-def dribble(every_s: float, text: str = "x" * 400) -> Reply:
+def dribble(every_s: float, status: int = 200, text: str = "x" * 400) -> Reply:
     """A byte at a time, so that bytes move and nothing is ever said (fault 27)."""
 
     async def reply(fake: "FakeOllama", exchange: Exchange) -> None:
-        exchange.head(200, NDJSON)
+        exchange.head(status, NDJSON)
         for byte in json.dumps({"message": {"content": text}}).encode():
             exchange.send(bytes((byte,)))
             await asyncio.sleep(every_s)
@@ -108,9 +108,10 @@ def babble(token: str, count: int) -> Reply:
     return lines(*_tokens(*[token] * count), {"done": True, "done_reason": "stop"})
 
 
-def bomb(megabytes: int = 64) -> Reply:
-    """A small gzip body that unpacks to `megabytes`, whatever the client accepts."""
-    packed = gzip.compress(b"\n" * (megabytes * 2**20))
+def bomb(megabytes: int = 16) -> Reply:
+    """A good answer and then `megabytes` of blank lines, gzipped although nobody asked for it."""
+    answer = json.dumps({"message": {"content": "Boom."}, "done": True, "done_reason": "stop"})
+    packed = gzip.compress(answer.encode() + b"\n" * (megabytes * 2**20), compresslevel=1)
 
     async def reply(fake: "FakeOllama", exchange: Exchange) -> None:
         length = ("Content-Length", str(len(packed)))
