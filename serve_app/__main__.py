@@ -1,0 +1,32 @@
+"""`python -m serve_app`: the commands, and every expected failure in plain words."""
+
+import sys
+
+from cluster.ports import NoFreePorts
+from cluster.settings import InvalidSettings
+from serve_app.cli.program import program
+from serve_app.cli.terminal import Stop, show_stop
+
+FAILED, INTERRUPTED = 1, 130
+
+
+def main() -> int:
+    """The exit code."""
+    try:
+        program(prog_name="./council")
+    except Stop as stop:
+        show_stop(*stop.lines)
+    except (InvalidSettings, NoFreePorts) as error:
+        show_stop(str(error))
+    except KeyboardInterrupt:
+        show_stop("Interrupted.")
+        return INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read our output has left; Python would complain at its end
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else FAILED
+    return FAILED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,108 @@
+"""`./council ask`: a question, the council's three stages as they happen, the answer."""
+
+import json
+import sys
+import uuid
+from typing import Any
+
+from rich.live import Live
+
+from serve_app.cli import views
+from serve_app.cli.client import Client
+from serve_app.cli.hearing import Hearing, Voice, heard
+from serve_app.cli.listening import listen
+from serve_app.cli.terminal import Stop, err, out, printable, rich_wanted
+
+ANSWERED, FAILED, CANCELLED = 0, 1, 130
+
+
+def ask(client: Client, request: dict[str, Any], as_json: bool) -> int:
+    """The exit code: 0 only for an answer. Ctrl-C cancels the session."""
+    key = {"Idempotency-Key": str(uuid.uuid4())}
+    opened = client.send("POST", "/api/council/sessions", json=request, headers=key)
+    session_id = opened["session_id"]
+    try:
+        if as_json:
+            for _ in listen(client, session_id):
+                pass
+        elif rich_wanted():
+            _watch(client, session_id)
+        else:
+            _read_out(client, session_id)
+    except KeyboardInterrupt:
+        return _cancel(client, session_id)
+    session = client.get(f"/api/council/sessions/{session_id}")
+    if as_json:
+        sys.stdout.write(json.dumps(session, ensure_ascii=False, indent=2) + "\n")
+    else:
+        views.print_end(out, session, rich_wanted())
+    if session["stage"] == "complete" and session["final_answer"]:
+        return ANSWERED
+    why = f"{session['error'] or 'No answer came of it.'} ({session['error_code'] or 'no code'})"
+    raise Stop(why, "What each PC says: ./council status", f"The session is kept: {session_id}")
+
+
+def question_of(words: list[str]) -> str:
+    """The words of the command line; `-` (or nothing, with something piped in) = standard input."""
+    text = " ".join(words)
+    if text == "-" or (not text and not sys.stdin.isatty()):
+        text = sys.stdin.read()
+    if not text.strip():
+        raise Stop("There is no question.", 'Type: ./council ask "Why is the sky blue?"')
+    return text.strip()
+
+
+def seats_of(agents: list[str]) -> list[dict[str, str]] | None:
+    """`model` or `model=name`, each a seat."""
+    seats = []
+    for agent in agents:
+        model, _, name = agent.partition("=")
+        seats.append({"model": model, "name": name} if name else {"model": model})
+    return seats or None
+
+
+def _watch(client: Client, session_id: str) -> None:
+    """Live panels of the running stage; what is over stays above them."""
+    hearing, shown = Hearing(), set[str]()
+    with Live(console=out, transient=True, refresh_per_second=12) as display:
+        for event in listen(client, session_id):
+            hearing = heard(hearing, event)
+            for part, drawing in views.finished(hearing):
+                if part not in shown:
+                    display.console.print(drawing)
+                shown.add(part)
+            display.update(views.live(hearing, out.size.height))
+
+
+def _read_out(client: Client, session_id: str) -> None:
+    """Plain text for a pipe: each opinion and review when it is complete."""
+    hearing, told = Hearing(), set[tuple[str, str]]()
+    for event in listen(client, session_id):
+        hearing = heard(hearing, event)
+        if event.get("kind") == "stage_started" and hearing.stage != "synthesis":
+            out.print(f"\n# {views.TITLES[hearing.stage]}", markup=False)
+        for (stage, agent_id), voice in hearing.voices.items():
+            if stage != "synthesis" and voice.state in ("done", "absent"):
+                if (stage, agent_id) not in told:
+                    out.print(_plain(voice), markup=False)
+                told.add((stage, agent_id))
+        if event.get("kind") == "ranking":
+            out.print("\n# Scores", markup=False)
+            for line in hearing.ranking:
+                mean = f"{line['mean_score']:.1f} of 10 from {line['votes']} votes"
+                out.print(f"{line['place']}. {printable(line['name'])}: {mean}", markup=False)
+
+
+def _plain(voice: Voice) -> str:
+    what = voice.text.strip() if voice.state == "done" else f"absent: {voice.detail}"
+    return f"\n## {views.heading(voice)}\n{printable(what)}"
+
+
+def _cancel(client: Client, session_id: str) -> int:
+    err.print("\nCancelling …")
+    try:
+        client.send("DELETE", f"/api/council/sessions/{session_id}")
+    except Stop as stop:
+        err.print(f"(It could not be cancelled: {stop.lines[0]})", markup=False)
+    err.print(f"Cancelled. What was heard is kept: session {session_id}")
+    return CANCELLED

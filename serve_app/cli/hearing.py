@@ -1,0 +1,147 @@
+"""What was heard of a session so far, folded from its events, for a display. Pure."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+Event = dict[str, Any]
+
+DELTAS = {"opinion_delta": "opinions", "review_delta": "review", "synthesis_delta": "synthesis"}
+CHAIRMAN = "chairman"
+
+
+@dataclass(frozen=True)
+class Voice:
+    """One seat in one stage. `state`: waiting, speaking, done, absent."""
+
+    name: str
+    model: str
+    node: str = ""
+    text: str = ""
+    state: str = "waiting"
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Hearing:
+    """`voices` by (stage, agent_id), in the order of the table."""
+
+    stage: str = "pending"
+    names: dict[str, tuple[str, str]] = field(default_factory=dict)
+    voices: dict[tuple[str, str], Voice] = field(default_factory=dict)
+    ranking: tuple[Event, ...] = ()
+    answer: Event | None = None
+    notices: tuple[str, ...] = ()
+    closed: Event | None = None
+    last_seq: int = 0
+
+
+def heard(hearing: Hearing, event: Event) -> Hearing:
+    """The hearing after an event. Unknown kinds change nothing but the position."""
+    kind = str(event.get("kind"))
+    if kind in DELTAS:
+        return _said(hearing, DELTAS[kind], event)
+    hearing = replace(hearing, last_seq=max(hearing.last_seq, int(event.get("seq", 0))))
+    step = _STEPS.get(kind)
+    return step(hearing, event) if step else hearing
+
+
+def of_stage(hearing: Hearing, stage: str) -> list[Voice]:
+    return [voice for (where, _), voice in hearing.voices.items() if where == stage]
+
+
+def _voice(hearing: Hearing, stage: str, agent_id: str, **changes: Any) -> Hearing:
+    name, model = hearing.names.get(agent_id, (agent_id, ""))
+    before = hearing.voices.get((stage, agent_id), Voice(name, model))
+    after = replace(before, **changes)
+    return replace(hearing, voices={**hearing.voices, (stage, agent_id): after})
+
+
+def _said(hearing: Hearing, stage: str, event: Event) -> Hearing:
+    """A delta goes to its offset: after a reconnection the text so far comes again, in one."""
+    if event.get("thinking"):
+        return hearing
+    agent_id = str(event["agent_id"])
+    voice = hearing.voices.get((stage, agent_id))
+    before = voice.text if voice else ""
+    text = before[: int(event["offset"])] + str(event["text"])
+    return _voice(hearing, stage, agent_id, text=text, state="speaking")
+
+
+def _started(hearing: Hearing, event: Event) -> Hearing:
+    names = {s["agent_id"]: (s["name"], s["model"]) for s in event["seats"]}
+    names[CHAIRMAN] = ("Chairman", str(event["chairman_model"]))
+    return replace(hearing, names=names)
+
+
+def _stage(hearing: Hearing, event: Event) -> Hearing:
+    hearing = replace(hearing, stage=str(event["stage"]))
+    sitting = [CHAIRMAN] if hearing.stage == "synthesis" else _seats(hearing)
+    for agent_id in sitting:
+        hearing = _voice(hearing, hearing.stage, agent_id)
+    return hearing
+
+
+def _seats(hearing: Hearing) -> list[str]:
+    return [agent_id for agent_id in hearing.names if agent_id != CHAIRMAN]
+
+
+def _agent(hearing: Hearing, event: Event) -> Hearing:
+    detail = f"attempt {event['attempt']}" if event.get("attempt", 1) > 1 else ""
+    stage, agent_id = str(event["stage"]), str(event["agent_id"])
+    return _voice(hearing, stage, agent_id, node=str(event["node"]), state="asked", detail=detail)
+
+
+def _opinion(hearing: Hearing, event: Event) -> Hearing:
+    return _voice(
+        hearing, "opinions", str(event["agent_id"]),
+        text=str(event["content"]), state="done", node=str(event.get("node", "")), detail="",
+    )  # fmt: skip
+
+
+def _review(hearing: Hearing, event: Event) -> Hearing:
+    votes = [f"{_name(hearing, v['agent_id'])} {v['score']}/10" for v in event["rankings"]]
+    text = ", ".join(votes) or "abstains: " + "; ".join(event.get("rejected", ()))
+    return _voice(hearing, "review", str(event["agent_id"]), text=text, state="done", detail="")
+
+
+def _absence(hearing: Hearing, event: Event) -> Hearing:
+    stage, agent_id = str(event["stage"]), str(event["agent_id"])
+    return _voice(
+        hearing, stage, agent_id, state="absent", detail=f"{event['code']}: {event['detail']}"
+    )
+
+
+def _ranked(hearing: Hearing, event: Event) -> Hearing:
+    lines = [{**line, "name": _name(hearing, line["agent_id"])} for line in event["ranking"]]
+    return replace(hearing, ranking=tuple(lines))
+
+
+def _answered(hearing: Hearing, event: Event) -> Hearing:
+    hearing = _voice(hearing, "synthesis", CHAIRMAN, text=str(event["content"]), state="done")
+    return replace(hearing, answer=event)
+
+
+def _notice(hearing: Hearing, event: Event) -> Hearing:
+    return replace(hearing, notices=(*hearing.notices, str(event["detail"])))
+
+
+def _closed(hearing: Hearing, event: Event) -> Hearing:
+    return replace(hearing, closed=event, stage=str(event["outcome"]))
+
+
+def _name(hearing: Hearing, agent_id: str) -> str:
+    return hearing.names.get(agent_id, (agent_id, ""))[0]
+
+
+_STEPS = {
+    "session_started": _started,
+    "stage_started": _stage,
+    "agent_started": _agent,
+    "opinion": _opinion,
+    "review": _review,
+    "absence": _absence,
+    "ranking": _ranked,
+    "final_answer": _answered,
+    "notice": _notice,
+    "session_closed": _closed,
+}

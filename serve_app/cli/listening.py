@@ -1,0 +1,61 @@
+"""A session's events over HTTP: reads server-sent events, comes back where the stream broke."""
+
+import json
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import httpx
+
+from serve_app.cli.client import Client, refused, unreachable
+
+PATIENCE_S = 90.0
+"""How long a lost council is waited for: its head may be starting again."""
+SILENCE_S = 45.0
+"""The server sends a comment every 10 s; longer silence is a dead link."""
+
+
+def listen(client: Client, session_id: str, patience_s: float = PATIENCE_S) -> Iterator[Any]:
+    """Events until the closing one. Raises `Stop` when the council stays away."""
+    last_seq, lost_at = 0, None
+    while True:
+        try:
+            for event in _stream(client, session_id, last_seq):
+                lost_at = None
+                if "_delta" not in str(event.get("kind")):
+                    last_seq = max(last_seq, int(event.get("seq", 0)))
+                yield event
+                if event.get("kind") == "session_closed":
+                    return
+            reason = None
+        except httpx.TransportError as error:
+            reason = error
+        now = time.monotonic()
+        lost_at = lost_at or now
+        if now - lost_at > patience_s:
+            raise unreachable(client.base_url, reason or httpx.ReadError("the stream ends early"))
+        time.sleep(1.0)
+
+
+def events_of(lines: Iterable[str]) -> Iterator[Any]:
+    """The JSON of each server-sent event; comments and unknown fields are passed over."""
+    data: list[str] = []
+    for line in lines:
+        if line.startswith("data:"):
+            data.append(line[5:].removeprefix(" "))
+        elif not line and data:
+            yield json.loads("\n".join(data))
+            data = []
+
+
+def _stream(client: Client, session_id: str, after: int) -> Iterator[Any]:
+    headers = {"Last-Event-ID": str(after)} if after else {}
+    url = f"{client.base_url}/api/council/sessions/{session_id}/events"
+    timeout = httpx.Timeout(SILENCE_S, connect=5)
+    with client.http.stream("GET", url, headers=headers, timeout=timeout) as answer:
+        if answer.status_code in (502, 503, 504):
+            raise httpx.ReadError("not there yet")
+        if answer.is_error:
+            answer.read()
+            raise refused(answer)
+        yield from events_of(answer.iter_lines())

@@ -1,0 +1,131 @@
+"""`./council status`, `models`, `sessions`: how things are, in tables."""
+
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from serve_app.cli.client import Client
+from serve_app.cli.terminal import Stop, out, printable
+
+GIB = 2**30
+ENDED = ("complete", "error")
+
+
+def status(client: Client) -> None:
+    system = client.get("/health/system")["nodes"]
+    servers = {node["name"]: node for node in client.get("/health/ollama")["nodes"]}
+    disks = {node["name"]: node["models"] for node in client.get("/health/models")["nodes"]}
+    out.print(f"Council at {client.base_url}: {_readiness(client)}", markup=False)
+    table = _table("PC", "Role", "CPU", "RAM", "Model server", "Loaded", "On disk")
+    for node in system:
+        name = node["name"]
+        server = servers.get(name, {})
+        loaded = ", ".join(model["name"] for model in server.get("loaded", ()))
+        table.add_row(
+            *_cells(
+                name,
+                node["role"],
+                _percent(node["cpu_percent"]),
+                _memory(node["memory"]),
+                _server(server),
+                loaded or "–",
+                str(len(disks.get(name, ()))),
+            )
+        )
+    out.print(table)
+    open_ones = [s for s in _sessions(client, 200) if s["stage"] not in ENDED]
+    if open_ones:
+        print_sessions(open_ones)
+    else:
+        out.print("No session is open.")
+
+
+def models(client: Client) -> None:
+    catalogue = client.get("/api/council/models")
+    table = _table("Model", "On", "Size", "Good for", "")
+    recommended = {model["name"]: model for model in catalogue["recommended"]}
+    for name in catalogue["installed"]:
+        known = recommended.get(name, {})
+        where = ", ".join(catalogue["nodes"].get(name, ()))
+        cells = (name, where, known.get("size", ""), known.get("recommended_role", ""), "")
+        table.add_row(*_cells(*cells))
+    for name, model in recommended.items():
+        if not model["installed"]:
+            hint = f"ollama pull {name}"
+            cells = (name, "–", model["size"], model["recommended_role"], hint)
+            table.add_row(*_cells(*cells), style="dim")
+    out.print(table)
+
+
+def sessions(client: Client, limit: int, text: str | None) -> None:
+    found = _sessions(client, limit, text)
+    if not found:
+        out.print("There is no session yet." if not text else "No session has that text.")
+        return
+    print_sessions(found)
+
+
+def session(client: Client, session_id: str) -> None:
+    """The minutes of one session, as Markdown."""
+    path = f"/api/council/sessions/{session_id}/export"
+    answer = client.http.get(client.base_url + path)
+    if answer.is_error:
+        raise Stop(f"There is no session {session_id}.", "List them: ./council sessions")
+    out.print(printable(answer.text), markup=False)
+
+
+def print_sessions(found: list[dict[str, Any]]) -> None:
+    table = _table("Session", "Asked at", "Stage", "Tokens", "Time", "Question")
+    for item in found:
+        stage = item["stage"] + (" (degraded)" if item["degraded"] else "")
+        when = str(item["created_at"])[:19].replace("T", " ")
+        seconds = f"{item['duration_ms'] / 1000:.1f} s"
+        question = " ".join(str(item["query"]).split())
+        question = question[:60] + ("…" if len(question) > 60 else "")
+        cells = (item["session_id"], when, stage, f"{item['total_tokens']:,}", seconds, question)
+        table.add_row(*_cells(*cells))
+    out.print(table)
+
+
+def _sessions(client: Client, limit: int, text: str | None = None) -> list[dict[str, Any]]:
+    params = {"limit": limit, **({"q": text} if text else {})}
+    found: list[dict[str, Any]] = client.get("/api/council/sessions", **params)["sessions"]
+    return found
+
+
+def _readiness(client: Client) -> str:
+    try:
+        client.get("/health/ready")
+        return "ready"
+    except Stop as stop:
+        return f"not ready: {stop.lines[0]}"
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _cells(*texts: str) -> list[Text]:
+    return [Text(printable(text)) for text in texts]
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{value:.0f} %"
+
+
+def _memory(memory: dict[str, Any] | None) -> str:
+    if memory is None:
+        return "–"
+    return f"{memory['used'] / GIB:.1f} of {memory['total'] / GIB:.1f} GiB"
+
+
+def _server(server: dict[str, Any]) -> str:
+    if not server.get("url"):
+        return "none"
+    version = f" ({server['version']})" if server.get("version") else ""
+    state = "" if server.get("connected") else f": {server.get('error') or 'not connected'}"
+    return f"{server['url']}{version}{state}"

