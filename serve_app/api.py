@@ -10,6 +10,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.openapi.utils import get_openapi
+from starlette.types import Lifespan
 
 from cluster.council import Council
 from serve_app.access import Gate
@@ -23,7 +24,11 @@ from serve_app.routes.health import health_router
 TITLE = "LLM Council on Ray"
 
 
-def build_api(council: Council | Callable[[], Council], config: ApiConfig) -> FastAPI:
+def build_api(
+    council: Council | Callable[[], Council],
+    config: ApiConfig,
+    lifespan: Lifespan[FastAPI] | None = None,
+) -> FastAPI:
     """The application. A callable is called once, here."""
     app = FastAPI(
         title=TITLE,
@@ -31,6 +36,7 @@ def build_api(council: Council | Callable[[], Council], config: ApiConfig) -> Fa
         docs_url=None,  # its page loads scripts from elsewhere; routes/index.py has our own
         redoc_url=None,
         redirect_slashes=False,
+        lifespan=lifespan,
     )
     app.state.council = council() if callable(council) else council
     app.state.config = config

@@ -76,7 +76,16 @@ async def _pump(events: AsyncIterator[AnyEvent], queue: asyncio.Queue[AnyEvent |
 def frame(event: AnyEvent) -> str:
     """One server-sent event. Deltas carry no id: what is not stored cannot be resumed from."""
     id_line = "" if isinstance(event, DeltaEvent) else f"id: {event.seq}\n"
-    return f"{id_line}event: {event.kind}\ndata: {event.model_dump_json()}\n\n"
+    return f"{id_line}event: {event.kind}\ndata: {_one_line(event.model_dump_json())}\n\n"
+
+
+def _one_line(text: str) -> str:
+    """JSON escapes `\\r` and `\\n`; what else Python's `splitlines` (and so httpx) cuts at is done
+    here."""
+    if not text.isascii():
+        for mark, escape in (("\x85", "\\u0085"), ("\u2028", "\\u2028"), ("\u2029", "\\u2029")):
+            text = text.replace(mark, escape)
+    return text
 
 
 async def frames(lists: AsyncGenerator[list[AnyEvent], None]) -> AsyncGenerator[str, None]:

@@ -298,7 +298,7 @@ def opinions(sitting: Sitting) -> tuple[AnyEvent, ...]:
             usage=TokenUsage(prompt_tokens=1, completion_tokens=2, total_tokens=3),
             timing=CallTiming(),
             started_at=T0,
-            content="Blue light scatters.\r\n\r\nevent: forged\ndata: {}\u2028",
+            content="Blue light scatters.\r\n\r\nevent: forged\ndata: {}\u2028\u2029\x85",
         )
         for n, seat in enumerate(seats(sitting.request), 1)
     )

@@ -103,7 +103,8 @@ async def test_newlines_in_an_answer_stay_inside_one_frame() -> None:
     """The fake's opinion holds `\\r\\n\\r\\nevent: forged`."""
     council = FakeCouncil()
     text = await everything(Wire(council, path(await opened(council))))
-    assert "\r" not in text
+    assert len(text.splitlines()) == text.count("\n")
+    assert "Blue light scatters.\r\n\r\n" in json.loads(read(text)[2]["data"])["content"]
     assert [event["event"] for event in read(text)].count("opinion") == 1
     assert not any(line.startswith("event: forged") for line in text.splitlines())
 
