@@ -57,8 +57,23 @@ class EngineOptions:
 
 @dataclass(frozen=True)
 class EngineProcess:
+    """The running engine. Leaving it alone is fine: it does not need its parent."""
+
     url: str
-    pid: int
+    child: subprocess.Popen[bytes]
+
+    @property
+    def pid(self) -> int:
+        return self.child.pid
+
+    def stop(self, timeout_s: float = 8) -> None:
+        """Ends it and its models; it has ended when this returns. May be called again."""
+        self.child.terminate()
+        try:
+            self.child.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self.child.kill()
+            self.child.wait()
 
 
 def start(options: EngineOptions, env: Mapping[str, str], timeout_s: float = 60) -> EngineProcess:
@@ -80,7 +95,7 @@ def start(options: EngineOptions, env: Mapping[str, str], timeout_s: float = 60)
                 start_new_session=True,
             )
         try:
-            return EngineProcess(_wait(child, port_file, options.log, timeout_s), child.pid)
+            return EngineProcess(_wait(child, port_file, options.log, timeout_s), child)
         except BaseException:
             child.kill()
             child.wait()
