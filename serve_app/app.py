@@ -47,6 +47,13 @@ class CouncilApi:
                 yield
 
 
+def run(connect: Callable[[], Council], config: ApiConfig, host: str, port: int) -> None:
+    """Serves on `host:port`; returns once HTTP is up. Serve's own proxy is not started: a replica
+    that is killed is back, on the same port, in about five seconds. Raises RuntimeError."""
+    serve.start(proxy_location="Disabled")
+    serve.run(build(connect, config, (host, port)), name=NAME, route_prefix="/")
+
+
 def build(
     connect: Callable[[], Council], config: ApiConfig, listen: tuple[str, int] | None = None
 ) -> serve.Application:
