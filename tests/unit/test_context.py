@@ -133,7 +133,7 @@ texts = st.one_of(
 )
 
 
-@settings(max_examples=50)
+@settings(deadline=None, max_examples=50)
 @given(st.lists(texts, max_size=4), st.integers(0, 2000))
 def test_what_is_fitted_fits_and_says_what_was_trimmed(contents: list[str], budget: int) -> None:
     answers = [Answer(chr(65 + index), text) for index, text in enumerate(contents)]

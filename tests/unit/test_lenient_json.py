@@ -28,7 +28,7 @@ def as_text(value: Any) -> Any:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-@settings(max_examples=60)
+@settings(deadline=None, max_examples=60)
 @given(documents, st.booleans(), st.sampled_from([None, 2]))
 def test_it_agrees_with_json_on_json(document: Any, ascii_only: bool, indent: int | None) -> None:
     text = json.dumps(document, ensure_ascii=ascii_only, indent=indent)
@@ -92,6 +92,7 @@ def test_too_deep_is_given_up_and_begun_anew() -> None:
     assert len(found) <= MAX_DEPTH
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="{}[]\"':,\\ a1\n“”", max_size=200))
 def test_no_text_is_too_odd(text: str) -> None:
     for found in find_all(text):
