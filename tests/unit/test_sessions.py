@@ -30,6 +30,7 @@ from actors.messages.events import (
 from actors.messages.requests import AgentSpec, CouncilRequest, ModelOptions
 from actors.messages.sessions import SessionSummary
 from actors.session_rows import Idempotency
+from actors.session_writer import Writer
 from actors.sessions import SessionStore
 
 T0 = datetime(2026, 8, 1, 12, tzinfo=UTC)
@@ -237,6 +238,27 @@ async def test_all_that_waits_goes_into_one_transaction(
         assert [event.seq for event in await patient.events(name)] == list(range(1, 12))
 
 
+async def test_an_error_of_sqlites_leaves_nothing_of_the_group_and_the_next_one_works(
+    store: SessionStore, path: Path, other: Callable[[], sqlite3.Connection]
+) -> None:
+    name = (await store.create(started())).session_id
+    writer = Writer(path, lock_wait_s=60)
+    async with held(other()):
+        asked = [
+            asyncio.create_task(writer.write(lambda db, sql=sql: db.execute(sql).rowcount))
+            for sql in (
+                "UPDATE sessions SET closed = 1",
+                "INSERT INTO sessions SELECT * FROM sessions",
+            )
+        ]
+    results = await asyncio.gather(*asked, return_exceptions=True)
+    assert [type(result) for result in results] == [StoreUnavailable] * 2
+    assert await store.open_sessions() == [name]
+    assert await writer.write(lambda db: db.execute("UPDATE sessions SET closed = 1").rowcount) == 1
+    await writer.close()
+    assert await store.open_sessions() == []
+
+
 async def test_no_gap_and_no_repeat_however_many_write(store: SessionStore) -> None:
     names = [(await store.create(started())).session_id for _ in range(4)]
 
@@ -260,6 +282,7 @@ async def test_reads_do_not_wait_for_a_write(
 ) -> None:
     name = (await store.create(started())).session_id
     writer = other()
+    assert writer.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     writer.execute("BEGIN IMMEDIATE")
     writer.execute("UPDATE sessions SET closed = 1")
     assert len(await store.events(name)) == 1
@@ -358,7 +381,7 @@ async def test_search_finds_questions_and_answers_and_nothing_else(store: Sessio
     asked = (await store.create(started("Pourquoi le CIEL est-il bleu ?", 1))).session_id
     answered = (await store.create(started("x", 2))).session_id
     await store.append(
-        answered, [opinion(answered, 'Über 100% "blau"\n_ja_'), notice(answered, "hidden")]
+        answered, [opinion(answered, 'Über 100% "blau"\n_ja_ Straße'), notice(answered, "hidden")]
     )
 
     async def found(q: str) -> list[str]:
@@ -366,7 +389,7 @@ async def test_search_finds_questions_and_answers_and_nothing_else(store: Sessio
 
     for q in ("ciel", "bleu ?", "POURQUOI"):
         assert await found(q) == [asked], q
-    for q in ("über", "100%", '"blau"\n', "_JA_"):
+    for q in ("über", "100%", '"blau"\n', "_JA_", "STRASSE"):
         assert await found(q) == [answered], q
     for q in ("hidden", "agent_1", "content", "%", "_", "x_"):
         assert await found(q) == ([answered] if q in ("%", "_") else []), q
