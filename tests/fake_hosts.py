@@ -110,8 +110,8 @@ class FakeHosts:
         return sum(entry[0] == what for entry in self.log)
 
 
-async def until(condition: Callable[[], object]) -> None:
+async def until(condition: Callable[[], object], within_s: float = 5.0) -> None:
     """Lets the others run until the condition holds."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(within_s):
         while not condition():  # noqa: ASYNC110 - any condition, of any object
             await asyncio.sleep(0.001)

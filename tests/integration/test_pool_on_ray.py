@@ -1,18 +1,22 @@
 """The pool on a real Ray: agents are actors on pc1, in front of a fake Ollama."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 
 import pytest
+import ray
 
 from actors.errors import ModelNotAvailable
 from actors.messages.calls import CallFailed, ChatMessage, Delta, GenerateCall, Generated
 from actors.messages.requests import ModelOptions
 from actors.ollama.deadlines import Deadlines
-from actors.pool import Demand, Pool
+from actors.pool import Demand, Lease, Pool
 from cluster.pool import PoolConfig
 from cluster.ray_pool import RayPool
+from tests.fake_hosts import until
 from tests.fakes import FakeOllama
+from tests.fakes.replies import silence
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("local_ray")]
 
@@ -61,3 +65,95 @@ async def test_a_model_that_no_pc_has_is_refused_at_once(pool: RayPool) -> None:
     with pytest.raises(ModelNotAvailable):
         async with asyncio.timeout(2), pool.lease(demand("nobody-has-this")):
             pass
+
+
+async def test_a_call_that_ends_at_once_crosses_ray_as_one_item(
+    pool: RayPool, fake_ollama: FakeOllama
+) -> None:
+    async with pool.lease(demand("alpha")):
+        handle = ray.get_actor("agent:pc1:alpha", "council")
+        items = [await ref async for ref in handle.batches.remote(call("alpha"))]
+    assert len([item for item in items if item]) <= 2
+    assert isinstance(items[-1][-1], Generated)
+
+
+async def test_leaving_a_call_closes_the_connection_to_ollama(
+    pool: RayPool, fake_ollama: FakeOllama
+) -> None:
+    fake_ollama.script("alpha", silence("Because"))
+    before = len(fake_ollama.cancelled)
+    async with pool.lease(demand("alpha")) as lease:
+        events = lease.agent.generate(call("alpha"))
+        assert isinstance(await anext(aiter(events)), Delta)
+        await events.aclose()  # type: ignore[attr-defined]
+    await until(lambda: len(fake_ollama.cancelled) > before, within_s=1)
+
+
+async def test_a_killed_agent_is_lost_and_the_next_call_is_served(
+    pool: RayPool, fake_ollama: FakeOllama
+) -> None:
+    fake_ollama.script("alpha", silence("Because"))
+    async with pool.lease(demand("alpha")) as lease:
+        events = aiter(lease.agent.generate(call("alpha")))
+        assert isinstance(await anext(events), Delta)
+        ray.kill(ray.get_actor("agent:pc1:alpha", "council"), no_restart=False)
+        *_, last = [event async for event in events]
+    assert isinstance(last, CallFailed)
+    assert (last.code, last.retryable, last.node) == ("agent_lost", True, "pc1")
+    assert isinstance((await ask(pool, "alpha"))[-1], Generated)
+
+
+async def test_a_fourth_model_takes_the_place_of_an_idle_one(
+    pool: RayPool, fake_ollama: FakeOllama
+) -> None:
+    for model in ("alpha", "beta", "gamma", "delta"):
+        assert isinstance((await ask(pool, model))[-1], Generated)
+    (report,) = await pool.reports()
+    assert report.agents == ("beta", "delta", "gamma")
+    assert not any(model.startswith("alpha") for model in fake_ollama.memory.resident)
+
+
+async def test_a_new_pool_takes_over_the_agents_and_ends_their_old_calls(
+    fake_ollama: FakeOllama,
+) -> None:
+    first = RayPool(CONFIG, DEADLINES)
+    fake_ollama.script("delta", silence("Because"))
+    async with first.lease(demand("delta")) as lease:
+        events = aiter(lease.agent.generate(call("delta")))
+        assert isinstance(await anext(events), Delta)
+        pid = await agent_pid("delta")
+        second = RayPool(CONFIG, DEADLINES)
+        assert isinstance((await ask(second, "delta"))[-1], Generated)
+        *_, last = [event async for event in events]
+        assert isinstance(last, CallFailed)
+    assert await agent_pid("delta") == pid
+    await first.close()
+    await second.close()
+
+
+async def test_an_agent_made_with_another_config_is_replaced(fake_ollama: FakeOllama) -> None:
+    pid = await agent_pid("delta")
+    pool = RayPool(PoolConfig(num_ctx=2048), DEADLINES)
+    assert isinstance((await ask(pool, "delta"))[-1], Generated)
+    assert await agent_pid("delta") != pid
+    assert fake_ollama.chats[-1].json["options"]["num_ctx"] == 2048
+    await pool.close()
+
+
+async def test_the_agent_travels_to_another_actor(pool: RayPool) -> None:
+    @ray.remote
+    class Elsewhere:
+        async def ask(self, lease: Lease) -> str:
+            *_, last = [event async for event in lease.agent.generate(call("alpha"))]
+            return last.kind
+
+    elsewhere = Elsewhere.options(num_cpus=0).remote()
+    async with pool.lease(demand("alpha")) as lease:
+        assert await elsewhere.ask.remote(lease) == "generated"
+    ray.kill(elsewhere)
+
+
+async def agent_pid(model: str) -> int:
+    handle = ray.get_actor(f"agent:pc1:{model}", "council")
+    pid: int = await handle.__ray_call__.remote(lambda _: os.getpid())
+    return pid
