@@ -1,6 +1,5 @@
 """From a session's record to the calls that its seats and its chairman are given. Pure."""
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from actors.council import deliberation
@@ -22,12 +21,13 @@ from actors.council.prompts import (
     synthesis_messages,
     worker_messages,
 )
-from actors.messages.calls import ChatMessage, GenerateCall, LabelledAnswer, SynthesisBrief
+from actors.messages.calls import GenerateCall, LabelledAnswer, SynthesisBrief
 from actors.messages.events import CHAIRMAN, Stage
 from actors.messages.requests import ModelOptions, WorkerRequest
 
 REVIEW_TEMPERATURE = 0.2
 """A ballot is a judgement, not a draft: low, but not 0, where small models repeat themselves."""
+LONGEST_STANDING = "mean score 10.0 of 10, 10 votes"
 CHAIRMAN_OPTIONS = ModelOptions(temperature=0.3)
 
 
@@ -90,14 +90,15 @@ def review_call(
     """The call, and the answers as they fit into it."""
     seat, own = session.seat(agent_id), label_of(session)[agent_id]
     query, seed = session.started.request.query, session.started.seed
-    reply = limits.review(room.num_ctx)
-    fitted = _fit(session, room, reply, lambda a: review_messages(query, a, own, seed))
+    fitted = _fit(session, limits, room)
     call = GenerateCall(
         call_id=_call_id(session, "review", agent_id),
         model=seat.model,
         messages=review_messages(query, fitted.answers, own, seed),
         options=ModelOptions(
-            temperature=REVIEW_TEMPERATURE, seed=seat.options.seed, num_predict=reply
+            temperature=REVIEW_TEMPERATURE,
+            seed=seat.options.seed,
+            num_predict=limits.review(room.num_ctx),
         ),
         format=review_schema(list(votable(session, agent_id))),
         think=False,
@@ -110,18 +111,15 @@ def synthesis_brief(
     session: Session, model: str, limits: Limits, room: Room
 ) -> tuple[SynthesisBrief, Fitted]:
     """The chairman's brief, and the answers as they fit into it."""
-    query, seed = session.started.request.query, session.started.seed
-    reply = limits.synthesis(room.num_ctx)
-    lines = _standing_lines(session)
-    fitted = _fit(session, room, reply, lambda a: synthesis_messages(query, a, lines, seed))
+    fitted = _fit(session, limits, room)
     brief = SynthesisBrief(
         call_id=_call_id(session, "synthesis", CHAIRMAN),
         model=model,
-        query=query,
+        query=session.started.request.query,
         answers=tuple(LabelledAnswer(label=a.label, text=a.text) for a in fitted.answers),
-        standings=lines,
-        seed=seed,
-        num_predict=reply,
+        standings=_standing_lines(session),
+        seed=session.started.seed,
+        num_predict=limits.synthesis(room.num_ctx),
         timeout_s=room.timeout_s,
     )
     return brief, fitted
@@ -161,21 +159,24 @@ def _standing_lines(session: Session) -> tuple[str, ...]:
     return ranking_lines(standings, label_of(session))
 
 
-Compose = Callable[[tuple[Answer, ...]], tuple[ChatMessage, ...]]
-
-
-def _fit(session: Session, room: Room, reply: int, compose: Compose) -> Fitted:
-    answers = _answers(session, label_of(session))
+def _fit(session: Session, limits: Limits, room: Room) -> Fitted:
+    """The answers as all reviewers and the chairman see them, in a context of this size: cut once,
+    for whoever has the least room, so that all prompts begin alike (prefix cache)."""
+    answers = tuple(
+        Answer(label, session.opinions[agent_id].content)
+        for agent_id, label in label_of(session).items()
+    )
     empty = tuple(Answer(answer.label, "") for answer in answers)
-    budget = answer_budget(room.num_ctx, reply, estimate_prompt(compose(empty)))
+    query, seed = session.started.request.query, session.started.seed
+    longest = tuple(f"{n}. Response {a.label}: {LONGEST_STANDING}" for n, a in enumerate(answers))
+    fixed = max(
+        estimate_prompt(review_messages(query, empty, answers[0].label, seed)),
+        estimate_prompt(synthesis_messages(query, empty, longest, seed)),
+    )
+    reply = max(limits.review(room.num_ctx), limits.synthesis(room.num_ctx))
+    budget = answer_budget(room.num_ctx, reply, fixed)
     needed = sum(estimate_tokens(answer.text) for answer in answers)
     return fit(answers, round(min(budget, needed) * room.share))
-
-
-def _answers(session: Session, names: Mapping[str, str]) -> tuple[Answer, ...]:
-    return tuple(
-        Answer(label, session.opinions[agent_id].content) for agent_id, label in names.items()
-    )
 
 
 def _bounded(options: ModelOptions, num_predict: int) -> ModelOptions:
