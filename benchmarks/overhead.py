@@ -254,7 +254,8 @@ def main() -> None:
     console.print(table)
     console.print(
         "First delta at an SSE client after the fake's first token: "
-        f"p50 {quantile(delays, 0.5):.0f} ms, p95 {quantile(delays, 0.95):.0f} ms. PSS of all our processes: {memory:.0f} MiB."
+        f"p50 {quantile(delays, 0.5):.0f} ms, p95 {quantile(delays, 0.95):.0f} ms. "
+        f"PSS of all our processes: {memory:.0f} MiB."
     )
 
 
