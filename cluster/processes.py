@@ -1,7 +1,8 @@
 """The processes of a council on this PC: started under a mark, found by it, ended by it.
 
 Each carries `COUNCIL_RUN=<home>` in its environment, and so do its children. Nothing without the
-mark is ever signalled: another Ray on this PC is left alone.
+mark is ever signalled: another Ray on this PC is left alone. Nor is what runs in a container on
+this PC, where the same path is another home.
 """
 
 import contextlib
@@ -89,12 +90,19 @@ def _is_ours(process: Process, home: Path, node: str | None) -> bool:
     try:
         if process.uids().real != os.getuid() or process.status() == psutil.STATUS_ZOMBIE:
             return False
+        if _pid_namespace(process.pid) != _pid_namespace(os.getpid()):
+            return False
         environment = process.environ()
     except (psutil.Error, OSError):
         return False
     if environment.get(MARK) != str(home):
         return False
     return node is None or environment.get(NODE) == node
+
+
+def _pid_namespace(pid: int) -> str:
+    """Raises OSError."""
+    return os.readlink(f"/proc/{pid}/ns/pid")
 
 
 def _roots(found: list[Process], pids: set[int]) -> list[Process]:
