@@ -1,8 +1,8 @@
 """The HTTP interface as a Ray Serve application. The only file that imports `ray.serve`.
 
 The FastAPI application is built inside the replica: nothing of it crosses a process, only the
-callable that finds the council and plain values. Where `listen` is given the replica takes
-requests on that socket itself, past Serve's proxy; Serve still places, watches and restarts it.
+callable that finds the council and plain values. The replica takes requests on a socket of its
+own, past Serve's proxy; Serve places it, watches it and restarts it.
 
 No `from __future__ import annotations` here: Serve then hands a builder a dict.
 """
@@ -20,49 +20,42 @@ from serve_app.listener import listening
 
 NAME = "council"
 STREAMS = 10_000
-"""Requests at once that Serve's proxy sends to a replica. A stream is a request for as long as it
-lasts; what a council takes is bounded by the council's own queue, not here."""
+"""Requests at once that a proxy of Serve's, if somebody starts one, may send to the replica. A
+stream is a request for as long as it lasts; what a council takes its own queue bounds."""
 
 
 class CouncilApi:
     """What Serve makes in the replica: finds the council, builds the routes over it."""
 
     def __init__(
-        self, connect: Callable[[], Council], config: ApiConfig, listen: tuple[str, int] | None
+        self, connect: Callable[[], Council], config: ApiConfig, host: str, port: int
     ) -> None:
         self._connect = connect
         self._config = config
-        self._listen = listen
+        self._host = host
+        self._port = port
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         return build_api(self._connect, self._config, self._lifespan)
 
     @asynccontextmanager
     async def _lifespan(self, app: FastAPI) -> AsyncIterator[None]:
-        """As long as the replica lives it listens, if it was told to."""
-        if self._listen is None:
+        """As long as the replica lives it listens."""
+        async with listening(app, self._host, self._port):
             yield
-        else:
-            async with listening(app, *self._listen):
-                yield
 
 
 def run(connect: Callable[[], Council], config: ApiConfig, host: str, port: int) -> None:
     """Serves on `host:port`; returns once HTTP is up. Serve's own proxy is not started: a replica
     that is killed is back, on the same port, in about five seconds. Raises RuntimeError."""
     serve.start(proxy_location="Disabled")
-    serve.run(build(connect, config, (host, port)), name=NAME, route_prefix="/")
+    serve.run(build(connect, config, host, port), name=NAME, route_prefix="/")
 
 
 def build(
-    connect: Callable[[], Council], config: ApiConfig, listen: tuple[str, int] | None = None
+    connect: Callable[[], Council], config: ApiConfig, host: str, port: int
 ) -> serve.Application:
-    """The application for `serve.run(build(...), name=NAME, route_prefix="/")`.
-
-    `connect` must pickle, and is called once in the replica. `listen` = host and port to take
-    requests on in the replica itself; None = only through Serve's proxy, in whose HTTP options no
-    `request_timeout_s` belongs: it would cut streams.
-    """
+    """The application: one replica on PC1. `connect` must pickle; it is called in the replica."""
     deployment = serve.deployment(
         serve.ingress()(CouncilApi),
         name=NAME,
@@ -75,4 +68,4 @@ def build(
         health_check_period_s=5,
         health_check_timeout_s=15,
     )
-    return deployment.bind(connect, config, listen)
+    return deployment.bind(connect, config, host, port)

@@ -247,6 +247,19 @@ class FakeCouncil:
         return self.sittings[session_id]
 
 
+class TalkingCouncil(FakeCouncil):
+    """Holds what starts with "hold", after one delta. For replicas: tests reach it by HTTP only."""
+
+    async def open(
+        self, request: CouncilRequest, idempotency_key: str | None = None
+    ) -> CouncilSession:
+        self.held = request.query.startswith("hold")
+        session = await super().open(request, idempotency_key)
+        if self.held:
+            await self.sittings[session.session_id].hear(delta(session.session_id, "Blue"))
+        return session
+
+
 def _check(request: CouncilRequest) -> None:
     problem: CouncilError | None = None
     if len(request.query) > MAX_QUERY:
