@@ -104,8 +104,6 @@ class Wire:
                 await self._fill(raw, response, until, MAX_BODY)
         except TimeoutError as error:
             raise CallTimeout(f"{self._where} took longer than {within_s:g} s.") from error
-        if len(raw) > MAX_BODY:
-            raise NotOllama(f"{self._where} sent more than {MAX_BODY // 2**20} MiB.")
         try:
             payload = json.loads(raw)
         except (ValueError, RecursionError) as error:
@@ -146,7 +144,7 @@ class Wire:
     async def _fill(
         self, body: bytearray, response: httpx.Response, until: float, limit: int
     ) -> None:
-        """Reads into `body` until its end or a little past `limit` bytes."""
+        """Reads into `body` until its end, or just past `limit` bytes: JSON cut there is none."""
         try:
             async with asyncio.timeout_at(until):
                 async for data in response.aiter_raw():

@@ -33,7 +33,7 @@ from actors.errors import (
 )
 from actors.messages.calls import ChatMessage, Delta, GenerateCall, Generated
 from actors.messages.requests import ModelOptions
-from actors.ollama import wire
+from actors.ollama import deadlines, wire
 from actors.ollama.client import OllamaClient
 from actors.ollama.deadlines import Deadlines
 from actors.ollama.wire import new_http_client
@@ -198,9 +198,9 @@ async def test_o4_a_busy_model_sends_no_headers(
 
 async def test_o5_a_cold_load_has_a_budget_of_its_own(http: httpx.AsyncClient) -> None:
     """Silence before the first token may last longer than the stall budget allows later."""
-    deadlines = Deadlines(first_token_s=5, stall_s=0.1, generation_s=5)
+    patient = Deadlines(first_token_s=5, stall_s=0.1, generation_s=5)
     async with FakeOllama(load_s=0.3) as fake:
-        client = OllamaClient(http, fake.url, deadlines, NUM_CTX)
+        client = OllamaClient(http, fake.url, patient, NUM_CTX)
         assert (await asked(client, call("fake")))[1].timing.load_ms >= 300
 
 
@@ -297,9 +297,12 @@ async def test_o13_an_empty_answer_without_thought_is_not_asked_again(
 async def test_o13_both_attempts_share_the_calls_time(
     client: OllamaClient, fake: FakeOllama
 ) -> None:
-    fake.script("thinker", say.Answer(text="", thinking="Hmm"), say.silence())
+    clock = asyncio.get_running_loop().time
+    began = clock()
+    fake.script("thinker", say.Answer(text="", thinking="Hmm", latency_s=0.4), say.silence())
     with pytest.raises(CallTimeout, match="own time"):
-        await asked(client, call("thinker", timeout_s=0.3))
+        await asked(client, call("thinker", timeout_s=0.5))
+    assert clock() - began < 0.85
 
 
 async def test_o13_thinking_where_the_model_cannot(client: OllamaClient, fake: FakeOllama) -> None:
@@ -436,6 +439,15 @@ async def test_o25_a_web_page(client: OllamaClient, fake: FakeOllama) -> None:
     assert (await client.status()).error_code == "not_ollama"
 
 
+@pytest.mark.parametrize("kind", ["text/event-stream", "text/plain; charset=utf-8"])
+async def test_o25_json_under_another_name(
+    client: OllamaClient, fake: FakeOllama, kind: str
+) -> None:
+    whole = {"message": {"content": "Yes."}, "done": True, "done_reason": "stop"}
+    fake.script("*", say.body(200, json.dumps(whole), kind))
+    await refused(client, NotOllama)
+
+
 async def test_o25_another_api(client: OllamaClient, fake: FakeOllama) -> None:
     fake.always(lambda request: True, say.body(200, '{"hello": 1}', "application/json"))
     await refused(client, NotOllama)
@@ -445,7 +457,7 @@ async def test_o25_another_api(client: OllamaClient, fake: FakeOllama) -> None:
 async def test_o25_a_redirect_is_not_followed(client: OllamaClient, fake: FakeOllama) -> None:
     async with FakeOllama(["plain"]) as elsewhere:
         fake.always(lambda request: True, say.redirect(elsewhere.url + "/api/chat"))
-        await refused(client, NotOllama)
+        assert "redirects" in (await refused(client, NotOllama)).detail
         assert (await client.status()).error_code == "not_ollama"
         assert elsewhere.requests == []
 
@@ -491,7 +503,8 @@ async def test_o25_a_byte_at_a_time_is_silence(
 ) -> None:
     """Bytes that never make a line are no progress."""
     fake.script("*", say.dribble(0.02, code))
-    await refused(quick, CallTimeout if code == 200 else NotOllama)
+    error = await refused(quick, CallTimeout if code == 200 else NotOllama)
+    assert code != 200 or "no first token" in error.detail
     await fake.until(lambda: fake.cancelled)
 
 
@@ -518,6 +531,17 @@ async def test_o27_after_the_last_line_nothing_can_go_wrong(
     fake.script("*", say.lines(whole, cut=True), say.lines(whole, {"error": "late"}))
     for _ in range(2):
         assert (await asked(client, call()))[1].content == "All of it."
+
+
+async def test_o27_an_answer_is_complete_although_the_stream_never_ends(
+    client: OllamaClient, fake: FakeOllama, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deadlines, "DRAIN_S", 0.05)
+    whole = b'{"message":{"content":"All of it."},"done":true}\n'
+    fake.script("*", say.raw(whole, pause_s=30))
+    async with asyncio.timeout(10):
+        assert (await asked(client, call()))[1].content == "All of it."
+    await fake.until(lambda: fake.cancelled, within_s=1)
 
 
 async def test_a_stall_in_mid_answer(quick: OllamaClient, fake: FakeOllama) -> None:
