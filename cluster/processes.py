@@ -22,6 +22,9 @@ NODE = "COUNCIL_NODE_NAME"
 
 Process = psutil.Process
 
+_children: list[subprocess.Popen[bytes]] = []
+"""What this process itself started and has not been seen to end: kept so that it is reaped."""
+
 
 def start(command: list[str], environment: Mapping[str, str], log: Path) -> Process:
     """Starts a command in a session of its own, output to `log`; it outlives this process."""
@@ -36,6 +39,7 @@ def start(command: list[str], environment: Mapping[str, str], log: Path) -> Proc
             start_new_session=True,
             cwd=Path(__file__).parents[1],
         )
+    _children[:] = [child, *(before for before in _children if before.poll() is None)]
     return psutil.Process(child.pid)
 
 
@@ -93,6 +97,8 @@ def _is_ours(process: Process, home: Path, node: str | None) -> bool:
         if _pid_namespace(process.pid) != _pid_namespace(os.getpid()):
             return False
         environment = process.environ()
+        if environment.get(MARK) == str(home) and not _same_namespaces(process.pid):
+            return False
     except (psutil.Error, OSError):
         return False
     if environment.get(MARK) != str(home):
@@ -103,6 +109,14 @@ def _is_ours(process: Process, home: Path, node: str | None) -> bool:
 def _pid_namespace(pid: int) -> str:
     """Raises OSError."""
     return os.readlink(f"/proc/{pid}/ns/pid")
+
+
+def _same_namespaces(pid: int) -> bool:
+    """Whether a process sees the same folders and processes as this one (Linux)."""
+    return all(
+        os.readlink(f"/proc/{pid}/ns/{kind}") == os.readlink(f"/proc/self/ns/{kind}")
+        for kind in ("mnt", "pid")
+    )
 
 
 def _roots(found: list[Process], pids: set[int]) -> list[Process]:

@@ -15,7 +15,8 @@ KEY = "api_key"
 
 def home_directory(home: Path) -> Path:
     """Makes the home (0700) and its `logs/`."""
-    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    home.mkdir(parents=True, exist_ok=True)
+    home.chmod(0o700)
     (home / "logs").mkdir(exist_ok=True, mode=0o700)
     return home
 

@@ -1,5 +1,6 @@
 """`./council status`, `models`, `sessions`: how things are, in tables."""
 
+from datetime import datetime
 from typing import Any
 
 from rich.table import Table
@@ -36,6 +37,7 @@ def status(client: Client) -> None:
     out.print(table)
     open_ones = [s for s in _sessions(client, 200) if s["stage"] not in ENDED]
     if open_ones:
+        out.print("Open sessions:")
         print_sessions(open_ones)
     else:
         out.print("No session is open.")
@@ -76,16 +78,15 @@ def session(client: Client, session_id: str) -> None:
 
 
 def print_sessions(found: list[dict[str, Any]]) -> None:
-    table = _table("Session", "Asked at", "Stage", "Tokens", "Time", "Question")
     for item in found:
         stage = item["stage"] + (" (degraded)" if item["degraded"] else "")
-        when = str(item["created_at"])[:19].replace("T", " ")
+        when = datetime.fromisoformat(item["created_at"]).astimezone()
         seconds = f"{item['duration_ms'] / 1000:.1f} s"
-        question = " ".join(str(item["query"]).split())
-        question = question[:60] + ("…" if len(question) > 60 else "")
-        cells = (item["session_id"], when, stage, f"{item['total_tokens']:,}", seconds, question)
-        table.add_row(*_cells(*cells))
-    out.print(table)
+        tokens = f"{item['total_tokens']:,} tokens"
+        line = f"{item['session_id']}  {when:%Y-%m-%d %H:%M}  {stage}, {tokens}, {seconds}"
+        out.print(Text(line, style="bold"))
+        question = printable(" ".join(str(item["query"]).split()))
+        out.print("  " + question[:90] + ("…" if len(question) > 90 else ""), markup=False)
 
 
 def _sessions(client: Client, limit: int, text: str | None = None) -> list[dict[str, Any]]:
