@@ -51,6 +51,10 @@ async def listening(app: ASGIApp, host: str, port: int) -> AsyncIterator[int]:
         finally:
             server.should_exit = True
             await serving
+            if left := set(
+                server.server_state.tasks
+            ):  # uvicorn cancels streams, but not to the end
+                await asyncio.wait(left, timeout=GRACE_S)
 
 
 def _bound(host: str, port: int) -> socket.socket:

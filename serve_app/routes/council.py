@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import Coroutine
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Request, Response
-from pydantic import AwareDatetime, BeforeValidator
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator
 
 from actors.council.export import markdown
 from actors.errors import CouncilFailed, SessionFinished
@@ -37,11 +38,22 @@ IdempotencyKey = Annotated[
         description="The same key with the same body gives the same session",
     ),
 ]
-Before = Annotated[
-    AwareDatetime,
-    BeforeValidator(lambda text: text.replace(" ", "+") if isinstance(text, str) else text),
-]
-"""A time with an offset; a `+` that the query string turned into a space is mended."""
+
+
+def _mend(text: object) -> object:
+    """A `+` that was not escaped in the query string has become a space."""
+    return text.replace(" ", "+") if isinstance(text, str) else text
+
+
+def _in_utc(time: datetime) -> datetime:
+    try:
+        return time.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("Input should be a time between the years 1 and 9999") from None
+
+
+Before = Annotated[AwareDatetime, BeforeValidator(_mend), AfterValidator(_in_utc)]
+"""A time with an offset, in UTC."""
 
 
 class SessionPage(Message):

@@ -114,7 +114,8 @@ async def test_the_history_is_newest_first_and_pages() -> None:
 @pytest.mark.parametrize(
     "query",
     ["limit=0", "limit=201", "limit=x", "limit=1e999", "before=now", "before=2026-01-01T00:00:00"]
-    + ["q=" + "x" * 201, "limit=" + "9" * 5_000, "before=" + "9" * 400, "before=inf"],
+    + ["q=" + "x" * 201, "limit=" + "9" * 5_000, "before=" + "9" * 400, "before=inf"]
+    + ["before=0001-01-01T00:00:00%2B23:00", "before=9999-12-31T23:59:59-23:00"],
 )
 async def test_paging_is_validated(query: str) -> None:
     problem = assert_problem(await answer("GET", f"{SESSIONS}?{query}"), 422, "invalid_request")
