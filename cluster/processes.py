@@ -52,17 +52,16 @@ def ours(home: Path, node: str | None = None) -> list[Process]:
 
 def end(found: Iterable[Process], grace_s: float = 12.0) -> int:
     """Ends these processes and returns how many there were. Those that started the others are
-    asked first (Ray drains its node then), the rest after `grace_s`; what stays is killed."""
+    asked first (they end those themselves) and get `grace_s`; then the rest; what stays is killed.
+    """
     left = list(found)
-    pids = {process.pid for process in left}
     count = len(left)
-    for wave, wait_s in ((_roots(left, pids), grace_s), (left, 3.0)):
-        for process in wave:
-            with contextlib.suppress(psutil.Error):
-                process.terminate()
-        left = _still_there(left, wait_s)
-        if not left:
-            return count
+    roots = _roots(left)
+    _ask(roots)
+    _still_there(roots, grace_s)
+    left = _still_there(left, 0.5)
+    _ask(left)
+    left = _still_there(left, 3.0)
     for process in left:
         with contextlib.suppress(psutil.Error):
             process.kill()
@@ -94,21 +93,12 @@ def _is_ours(process: Process, home: Path, node: str | None) -> bool:
     try:
         if process.uids().real != os.getuid() or process.status() == psutil.STATUS_ZOMBIE:
             return False
-        if _pid_namespace(process.pid) != _pid_namespace(os.getpid()):
-            return False
         environment = process.environ()
-        if environment.get(MARK) == str(home) and not _same_namespaces(process.pid):
+        if environment.get(MARK) != str(home) or not _same_namespaces(process.pid):
             return False
     except (psutil.Error, OSError):
         return False
-    if environment.get(MARK) != str(home):
-        return False
     return node is None or environment.get(NODE) == node
-
-
-def _pid_namespace(pid: int) -> str:
-    """Raises OSError."""
-    return os.readlink(f"/proc/{pid}/ns/pid")
 
 
 def _same_namespaces(pid: int) -> bool:
@@ -119,13 +109,19 @@ def _same_namespaces(pid: int) -> bool:
     )
 
 
-def _roots(found: list[Process], pids: set[int]) -> list[Process]:
-    roots = []
+def _roots(found: list[Process]) -> list[Process]:
+    pids, roots = {process.pid for process in found}, []
     for process in found:
         with contextlib.suppress(psutil.Error):
             if process.ppid() not in pids:
                 roots.append(process)
     return roots
+
+
+def _ask(found: list[Process]) -> None:
+    for process in found:
+        with contextlib.suppress(psutil.Error):
+            process.terminate()
 
 
 def _still_there(found: list[Process], wait_s: float) -> list[Process]:
