@@ -1,0 +1,160 @@
+"""Folding a session's events into what a display shows, and drawing it."""
+
+from typing import Any
+
+from rich.console import Console
+
+from serve_app.cli import views
+from serve_app.cli.hearing import Hearing, heard, of_stage
+
+
+def sitting(*events: dict[str, Any]) -> Hearing:
+    hearing = heard(
+        Hearing(),
+        {
+            "kind": "session_started",
+            "seq": 1,
+            "chairman_model": "c:3b",
+            "seats": [
+                {"agent_id": "agent_1", "name": "Alpha", "model": "a:1b"},
+                {"agent_id": "agent_2", "name": "Beta", "model": "b:2b"},
+            ],
+        },
+    )
+    for event in events:
+        hearing = heard(hearing, event)
+    return hearing
+
+
+OPINIONS = {"kind": "stage_started", "seq": 2, "stage": "opinions"}
+REVIEW = {"kind": "stage_started", "seq": 5, "stage": "review"}
+
+
+def delta(text: str, offset: int, **more: Any) -> dict[str, Any]:
+    kind = more.pop("kind", "opinion_delta")
+    return {"kind": kind, "seq": 2, "agent_id": "agent_1", "text": text, "offset": offset, **more}
+
+
+def drawn(drawing: Any) -> str:
+    console = Console(width=100, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+    with console.file:
+        console.print(drawing)
+    return console.export_text()
+
+
+def test_every_seat_has_a_voice_as_soon_as_the_stage_begins() -> None:
+    voices = of_stage(sitting(OPINIONS), "opinions")
+    assert [(voice.name, voice.model, voice.state) for voice in voices] == [
+        ("Alpha", "a:1b", "waiting"),
+        ("Beta", "b:2b", "waiting"),
+    ]
+
+
+def test_deltas_are_put_together() -> None:
+    hearing = sitting(OPINIONS, delta("Because", 0), delta(" of light", 7))
+    assert of_stage(hearing, "opinions")[0].text == "Because of light"
+
+
+def test_after_a_reconnection_the_text_so_far_is_not_doubled() -> None:
+    hearing = sitting(OPINIONS, delta("Because", 0), delta("Because of", 0), delta(" light", 10))
+    assert of_stage(hearing, "opinions")[0].text == "Because of light"
+
+
+def test_a_second_attempt_begins_anew() -> None:
+    again = {
+        "kind": "agent_started", "seq": 3, "agent_id": "agent_1", "stage": "opinions",
+        "node": "pc2", "attempt": 2,
+    }  # fmt: skip
+    voice = of_stage(sitting(OPINIONS, delta("Bec", 0), again, delta("Light", 0)), "opinions")[0]
+    assert (voice.text, voice.node, voice.detail) == ("Light", "pc2", "attempt 2")
+
+
+def test_thinking_is_not_shown() -> None:
+    hearing = sitting(OPINIONS, delta("hm", 0, thinking=True), delta("Light", 0))
+    assert of_stage(hearing, "opinions")[0].text == "Light"
+
+
+def test_a_review_is_shown_as_scores_of_names() -> None:
+    review = {
+        "kind": "review", "seq": 6, "agent_id": "agent_1", "rejected": [],
+        "rankings": [{"agent_id": "agent_2", "score": 8, "reasoning": "clear"}],
+    }  # fmt: skip
+    hearing = sitting(OPINIONS, REVIEW, delta('{"rank', 0, kind="review_delta"), review)
+    assert of_stage(hearing, "review")[0].text == "Beta 8/10"
+
+
+def test_an_abstention_says_why() -> None:
+    review = {
+        "kind": "review", "seq": 6, "agent_id": "agent_1", "rankings": [],
+        "rejected": ["no JSON in it"],
+    }  # fmt: skip
+    assert of_stage(sitting(REVIEW, review), "review")[0].text == "abstains: no JSON in it"
+
+
+def test_an_absence_says_why() -> None:
+    absence = {
+        "kind": "absence", "seq": 3, "agent_id": "agent_2", "stage": "opinions",
+        "code": "timeout", "detail": "it took too long",
+    }  # fmt: skip
+    voice = of_stage(sitting(OPINIONS, absence), "opinions")[1]
+    assert (voice.state, voice.detail) == ("absent", "timeout: it took too long")
+
+
+def test_the_position_is_the_last_stored_event_and_unknown_kinds_are_passed_over() -> None:
+    assert sitting(OPINIONS, delta("x", 0), {"kind": "new_in_2030", "seq": 9}).last_seq == 9
+
+
+def test_stages_that_are_over_are_drawn_once_each_under_a_name() -> None:
+    ranking = {
+        "kind": "ranking", "seq": 8,
+        "ranking": [
+            {"agent_id": "agent_2", "place": 1, "mean_score": 8.0, "votes": 1},
+            {"agent_id": "agent_1", "place": 2, "mean_score": 0.0, "votes": 0},
+        ],
+    }  # fmt: skip
+    assert [name for name, _ in views.finished(sitting(OPINIONS))] == []
+    assert [name for name, _ in views.finished(sitting(OPINIONS, REVIEW))] == ["opinions"]
+    hearing = sitting(OPINIONS, REVIEW, ranking)
+    assert [name for name, _ in views.finished(hearing)] == ["opinions", "review", "scores"]
+    table = drawn(views.scores(hearing))
+    assert "Beta" in table and "8.0" in table and "–" in table
+
+
+def test_what_a_model_writes_is_neither_markup_nor_a_terminal_command() -> None:
+    text = "[bold]x[/bold] [link=http://evil]y[/link]\x1b]0;owned\x07\x1b[2J\x9b31m"
+    shown = drawn(views.live(sitting(OPINIONS, delta(text, 0)), 40))
+    assert "[bold]x[/bold]" in shown
+    assert not set("\x1b\x07\x9b") & set(shown)
+
+
+def test_the_live_view_fits_the_terminal() -> None:
+    hearing = sitting(OPINIONS, delta("line\n" * 500, 0))
+    assert len(drawn(views.live(hearing, 24)).splitlines()) <= 24
+
+
+def test_tokens_and_times_are_those_of_the_requirement() -> None:
+    stages = {
+        "stage1_opinions": (244, 256, 500, 2100),
+        "stage2_review": (1293, 594, 1887, 4000),
+        "stage3_synthesis": (501, 352, 853, 3300),
+    }
+    usage: dict[str, Any] = {
+        name: {
+            "total_prompt_tokens": prompt,
+            "total_completion_tokens": completion,
+            "total_tokens": total,
+        }
+        for name, (prompt, completion, total, _) in stages.items()
+    }
+    usage |= {
+        "total_prompt_tokens": 2038, "total_completion_tokens": 1202, "total_tokens": 3240,
+    }  # fmt: skip
+    latency: dict[str, Any] = {name: {"total_duration_ms": ms} for name, (*_, ms) in stages.items()}
+    latency["total_duration_ms"] = 9400
+    session = {"token_usage": usage, "latency_stats": latency}
+    assert views.cost_rows(session) == [
+        ("Opinions", "244", "256", "500", "2.1 s"),
+        ("Review", "1,293", "594", "1,887", "4.0 s"),
+        ("Synthesis", "501", "352", "853", "3.3 s"),
+        ("Total", "2,038", "1,202", "3,240", "9.4 s"),
+    ]

@@ -1,0 +1,90 @@
+"""The commands as typed: help that teaches, mistakes in plain words, no traceback."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from serve_app import __main__
+from serve_app.cli.program import program
+
+runner = CliRunner()
+COMMANDS = (
+    *("up", "down", "ask", "status", "models", "sessions"),
+    *("join", "deploy", "test", "lint", "version"),
+)
+
+
+@pytest.fixture(autouse=True)
+def own_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("COUNCIL_HOME", str(tmp_path))
+    monkeypatch.setenv("COUNCIL_PORT", "9")  # nobody listens there
+
+
+def typed(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+    monkeypatch.setattr("sys.argv", ["council", *words])
+    return __main__.main()
+
+
+def test_the_help_names_every_command_and_the_way_to_begin() -> None:
+    shown = runner.invoke(program, ["--help"]).output
+    for command in COMMANDS:
+        assert f" {command} " in shown
+    assert "./council up" in shown and "./council ask" in shown
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_a_help(command: str) -> None:
+    result = runner.invoke(program, [command, "--help"])
+    assert result.exit_code == 0
+    assert "Usage" in result.output
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("ask", "why?"), "No council answers at http://127.0.0.1:9"),
+        (("status",), "./council up"),
+        (("models",), "./council up"),
+        (("sessions",), "./council up"),
+        (("up", "10.0.0.5"), "goes with --lan"),
+        (("up", "--port", "99999"), "COUNCIL_PORT"),
+        (("up", "--name", "a b"), "COUNCIL_NODE_NAME"),
+        (("join", "file:///x", "--token", "t"), "is not an address"),
+        (("join", "10.0.0.5"), "The token is missing"),
+        (("join", "10.0.0.5", "--ollama-url", "http://169.254.169.254"), "metadata"),
+    ],
+)
+def test_an_expected_failure_is_a_sentence_and_exit_code_1(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: tuple[str, ...],
+    said: str,
+) -> None:
+    assert typed(monkeypatch, *words) == 1
+    shown = capsys.readouterr().err
+    assert said in shown
+    assert "Traceback" not in shown
+
+
+def test_a_bad_setting_in_the_environment_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OLLAMA_HOST", "http://user:hunter2@10.0.0.1")
+    assert typed(monkeypatch, "up") == 1
+    shown = capsys.readouterr().err
+    assert "OLLAMA_HOST" in shown and "hunter2" not in shown
+
+
+def test_the_version_is_that_of_the_project(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert typed(monkeypatch, "version") == 0
+    assert "Ray 2.60.0" in capsys.readouterr().out
+
+
+def test_a_wrong_command_exits_2(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert typed(monkeypatch, "frob") == 2
+    assert "No such command" in capsys.readouterr().err
