@@ -122,14 +122,14 @@ def text_line(ask: Ask, piece: Piece, at: datetime) -> Line:
 def last_line(
     ask: Ask, reason: str, at: datetime, counts: Counts, total_ns: int, load_ns: int
 ) -> Line:
-    """The line that ends an answer. `prompt_eval_cached` is our own addition to Ollama's fields."""
+    """The line that ends an answer. Durations in ns; the cached count is part of the prompt's."""
     return _line(ask, "", "", at) | {
         "done": True,
         "done_reason": reason,
         "total_duration": total_ns,
         "load_duration": load_ns,
         "prompt_eval_count": counts.prompt,
-        "prompt_eval_cached": counts.cached,
+        "prompt_eval_cached_count": counts.cached,
         "prompt_eval_duration": int(counts.prompt_ms * 1e6),
         "eval_count": counts.generated,
         "eval_duration": int(counts.generate_ms * 1e6),

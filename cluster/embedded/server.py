@@ -25,8 +25,8 @@ from cluster.embedded.origins import refused
 from cluster.embedded.protocol import gathered
 from cluster.embedded.residents import Resident, Residents
 
-VERSION = "0.18.0+council"
-"""The Ollama version whose protocol this is; clients compare it."""
+VERSION = "0.33.0+council"
+"""The Ollama version whose protocol this is (the first to tell `prompt_eval_cached_count`)."""
 
 
 @dataclass(frozen=True)

@@ -236,7 +236,7 @@ async def test_the_reused_prefix_is_told_apart_but_counted(http: httpx.AsyncClie
     body = chat_body(options={**GREEDY, "num_predict": 4})
     first, second = [(await http.post("/api/chat", json=body)).json() for _ in range(2)]
     assert second["prompt_eval_count"] == first["prompt_eval_count"]
-    assert second["prompt_eval_cached"] == first["prompt_eval_count"] - 1
+    assert second["prompt_eval_cached_count"] == first["prompt_eval_count"] - 1
     assert second["message"]["content"] == first["message"]["content"]
 
 

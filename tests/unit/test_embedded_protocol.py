@@ -322,7 +322,7 @@ def test_lines_have_ollamas_fields() -> None:
     last = protocol.last_line(GenerateAsk(model="M"), "stop", NOW, COUNTS, 9, 4)
     assert last["response"] == "" and last["done"] is True and last["done_reason"] == "stop"
     assert (last["total_duration"], last["load_duration"]) == (9, 4)
-    assert (last["prompt_eval_count"], last["prompt_eval_cached"], last["eval_count"]) == (
+    assert (last["prompt_eval_count"], last["prompt_eval_cached_count"], last["eval_count"]) == (
         31,
         12,
         2,
