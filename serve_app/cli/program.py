@@ -192,6 +192,16 @@ def deploy(
     command(_settings(ray_address=address))
 
 
+@program.command()
+def token() -> None:
+    """Make the token that lets PCs in, if there is none, and say where it is (for ray up)."""
+    from cluster.secret_files import TOKEN, secret
+
+    home = _settings().home
+    secret(home, TOKEN)
+    out.print(f"The token is in {home / TOKEN}", markup=False)
+
+
 @program.command(
     "test", context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
 )
