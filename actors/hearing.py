@@ -23,6 +23,7 @@ from actors.council.deliberation import (
     UseOpinion,
     next_step,
 )
+from actors.council.quoting import fence_tag, unfenced
 from actors.council.reviews import read_ballot
 from actors.messages.calls import (
     Agent,
@@ -186,11 +187,12 @@ class Hearing:
         self._say_trimmed(CHAIRMAN, trimmed)
         labels = briefs.label_of(self.session)
         names = {label: self.session.seat(agent_id).name for agent_id, label in labels.items()}
+        content = unfenced(outcome.content, fence_tag(self.session.started.seed)) or outcome.content
         await self._record.hear(
             FinalAnswerGiven(
                 **self._answer(CHAIRMAN, model, outcome, began),
-                content=reveal(outcome.content, names),
-                sources_cited=cited(outcome.content, labels),
+                content=reveal(content, names),
+                sources_cited=cited(content, labels),
                 fallback=fallback,
             )
         )

@@ -67,3 +67,8 @@ def fenced(name: str, text: str, tag: str) -> str:
     """`text`, neutralised, in a block that it cannot close: `<name-tag>` … `</name-tag>`."""
     inside = neutralise(text).replace(tag, "").strip()
     return f"<{name}-{tag}>\n{inside}\n</{name}-{tag}>"
+
+
+def unfenced(text: str, tag: str) -> str:
+    """`text` without the blocks' own tags, which small models copy into what they write."""
+    return re.sub(rf"</?[a-z]{{1,20}}-{tag}>\n?", "", text).strip()

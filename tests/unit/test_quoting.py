@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors.council.quoting import clean, fence_tag, fenced, neutralise
+from actors.council.quoting import clean, fence_tag, fenced, neutralise, unfenced
 
 TOKENS = [
     *("<|im_start|>", "<|im_end|>", "<|eot_id|>", "<|start_header_id|>", "<|end|>", "<|user|>"),
@@ -64,3 +64,9 @@ def test_the_tag_depends_on_the_seed() -> None:
     assert fence_tag(1) == fence_tag(1)
     assert len({fence_tag(seed) for seed in range(100)}) == 100
     assert re.fullmatch("[0-9a-f]{8}", fence_tag(3))
+
+
+def test_a_copied_tag_is_taken_out_and_nothing_else() -> None:
+    tag = fence_tag(7)
+    copied = f"As said:\n{fenced('response', 'Because of scattering.', tag)}\n<response-0> stays"
+    assert unfenced(copied, tag) == "As said:\nBecause of scattering.\n<response-0> stays"
