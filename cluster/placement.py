@@ -20,16 +20,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from cluster.situation import (
-    Action,
-    AgentState,
-    Evict,
-    Grant,
-    NodeState,
-    Place,
-    Reject,
-    Wanted,
-)
+from cluster.situation import Action, AgentState, Evict, Grant, NodeState, Place, Reject, Wanted
 
 Refusal = Literal["absent", "failing", "unreachable"]
 
@@ -185,7 +176,7 @@ class _Plan:
                 seated.add((demand.model, demand.avoid))
                 continue
             target = self._roomy(demand)
-            coming = self._coming_room(demand)
+            coming = next((n for n in self._allowed(demand) if self.leaving[n.name] > 0), None)
             victim = None if target or coming else self._victim(demand)
             if target:
                 yield self._place(demand.model, target)
@@ -219,9 +210,6 @@ class _Plan:
             ),
             default=None,
         )
-
-    def _coming_room(self, demand: Wanted) -> NodeState | None:
-        return next((n for n in self._allowed(demand) if self.leaving[n.name] > 0), None)
 
     def _place(self, model: str, node: NodeState) -> Place:
         self.room[node.name] -= 1

@@ -41,10 +41,16 @@ class RayHosts:
         self._deadlines = deadlines
         self._num_ctx = num_ctx
         self._probes: dict[str, Any] = {}
+        self._nodes: tuple[NodeView, ...] = ()
 
     async def nodes(self) -> tuple[NodeView, ...]:
-        """Asked in a thread: it blocks, for about 2 ms."""
-        return views(await asyncio.to_thread(ray.nodes))
+        """Asked in a thread: it blocks, for about 2 ms. While Ray's head does not answer, the PCs
+        are the last known ones."""
+        try:
+            self._nodes = views(await asyncio.to_thread(ray.nodes))
+        except (RayError, ConnectionError) as error:
+            log.warning("Ray does not say who is alive: %s", type(error).__name__)
+        return self._nodes
 
     async def report(self, node: NodeView) -> NodeReport:
         """A PC's own report, or an empty one if it does not answer in time."""
@@ -92,7 +98,7 @@ class RayHosts:
         name = launch.agent_name(site.node, site.model)
         try:
             handle = await asyncio.to_thread(ray.get_actor, name, launch.NAMESPACE)
-        except ValueError:
+        except (ValueError, RayError):
             return
         try:
             async with asyncio.timeout(STOP_S):

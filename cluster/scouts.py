@@ -13,8 +13,9 @@ from cluster.seats import Seats
 
 FRESH_S = 1.0
 """A report younger than this is believed when it lacks a model that somebody asks for."""
-FIRST_LOOK_S = 3.0
-"""How long a PC that does not answer may hold up the very first question."""
+FIRST_LOOK_S = 20.0
+"""How long a PC that does not answer may hold up the very first question: its probe's process must
+start before it can."""
 
 
 class Scouts:

@@ -132,8 +132,10 @@ class Seats:
         self._leave(seat)
 
     async def _stop(self, seat: Seat) -> None:
-        await self._hosts.stop(seat.site)
-        del self._seats[seat.key]
+        try:
+            await self._hosts.stop(seat.site)
+        finally:
+            del self._seats[seat.key]
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(self._then_changed(work))

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 from collections.abc import AsyncIterator
 
 import pytest
@@ -12,6 +13,7 @@ from actors.messages.calls import CallFailed, ChatMessage, Delta, GenerateCall, 
 from actors.messages.requests import ModelOptions
 from actors.ollama.deadlines import Deadlines
 from actors.pool import Demand, Lease, Pool
+from actors.remote import RemoteAgent
 from cluster.pool import PoolConfig
 from cluster.ray_pool import RayPool
 from tests.fake_hosts import until
@@ -157,3 +159,21 @@ async def agent_pid(model: str) -> int:
     handle = ray.get_actor(f"agent:pc1:{model}", "council")
     pid: int = await handle.__ray_call__.remote(lambda _: os.getpid())
     return pid
+
+
+async def test_a_frozen_agent_is_lost_and_its_late_answer_is_not_heard(
+    pool: RayPool, fake_ollama: FakeOllama
+) -> None:
+    fake_ollama.script("alpha", silence("Because"))
+    async with pool.lease(demand("alpha")):
+        agent = RemoteAgent(ray.get_actor("agent:pc1:alpha", "council"), "pc1", silence_s=1.0)
+        events = aiter(agent.generate(call("alpha")))
+        assert isinstance(await anext(events), Delta)
+        pid = await agent_pid("alpha")
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            *_, last = [event async for event in events]
+        finally:
+            os.kill(pid, signal.SIGCONT)
+    assert isinstance(last, CallFailed)
+    assert last.code == "agent_lost"
