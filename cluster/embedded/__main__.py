@@ -15,7 +15,19 @@ from cluster.embedded.residents import Limits, Residents
 from cluster.embedded.server import Service, build
 
 _LEAVE_S = 2
-"""How long answers may still run after SIGTERM."""
+"""How long clients may take to read their last line after SIGTERM."""
+
+
+class _Server(uvicorn.Server):
+    """Ends the models before it waits for answers: those end at once then, with an error line."""
+
+    def __init__(self, config: uvicorn.Config, residents: Residents) -> None:
+        super().__init__(config)
+        self._residents = residents
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await self._residents.close()
+        await super().shutdown(sockets)
 
 
 def default_threads() -> int:
@@ -48,11 +60,15 @@ async def serve(given: argparse.Namespace) -> None:
     limits = Limits(given.max_loaded, given.parallel, given.num_ctx)
     async with new_http_client() as http:
         loader = Loader(http, given.parallel, given.threads)
-        service = Service(Library(given.models_dir), Residents(loader.load, limits))
+        residents = Residents(loader.load, limits)
+        service = Service(Library(given.models_dir), residents)
         config = uvicorn.Config(
             build(service, given.host),
             log_level="warning",
             access_log=False,
+            lifespan="off",
+            proxy_headers=False,
+            server_header=False,
             timeout_graceful_shutdown=_LEAVE_S,
         )
         family = socket.AF_INET6 if ":" in given.host else socket.AF_INET
@@ -65,7 +81,10 @@ async def serve(given: argparse.Namespace) -> None:
             print(f"Embedded engine at http://{host}:{port}, models: {names}", flush=True)
             if given.port_file is not None:
                 _write(given.port_file, f"{port}\n")
-            await uvicorn.Server(config).serve(sockets=[listener])
+            try:
+                await _Server(config, residents).serve(sockets=[listener])
+            finally:
+                await residents.close()
 
 
 def _write(path: Path, text: str) -> None:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cluster.embedded.engine import Engine
+from cluster.embedded.faults import EngineError
 from cluster.embedded.library import ModelFile
 
 log = logging.getLogger(__name__)
@@ -68,6 +69,7 @@ class Residents:
         self._here: dict[str, Resident] = {}
         self._leaving: set[asyncio.Task[None]] = set()
         self._waiting: list[asyncio.Future[None]] = []
+        self._closed = False
 
     @asynccontextmanager
     async def use(
@@ -98,12 +100,16 @@ class Residents:
             self._let_go(resident)
 
     async def close(self) -> None:
+        """Ends every model, used or not; nothing is loaded after that."""
+        self._closed = True
         for resident in tuple(self._here.values()):
             self._dismiss(resident)
         await asyncio.gather(*self._leaving)
 
     def _find(self, model: ModelFile, num_ctx: int) -> Resident | None:
         """The resident to use; None if something has to leave first (which is then on its way)."""
+        if self._closed:
+            raise EngineError(503, "the engine is shutting down")
         found = self._here.get(model.name)
         if found is not None:
             if found.sound and (found.num_ctx, found.model.path) == (num_ctx, model.path):

@@ -2,8 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -75,13 +73,7 @@ class Service:
 
 
 def build(service: Service, bound_to: str) -> Starlette:
-    """The ASGI application; its end unloads every model."""
-
-    @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        yield
-        await service.residents.close()
-
+    """The ASGI application. Unloading the models at the end is its owner's part."""
     routes = [
         Route("/", service.root),
         Route("/api/version", service.version),
@@ -91,7 +83,7 @@ def build(service: Service, bound_to: str) -> Starlette:
         Route("/api/chat", service.chat, methods=["POST"]),
         Route("/api/generate", service.generate, methods=["POST"]),
     ]
-    app = Starlette(routes=routes, lifespan=lifespan)
+    app = Starlette(routes=routes)
     app.add_exception_handler(EngineError, _tell)
     app.add_exception_handler(HTTPException, _tell_http)
     app.add_exception_handler(ClientGone, _tell_nobody)

@@ -75,7 +75,7 @@ def engine(models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     log = tmp_path_factory.mktemp("log") / "embedded.log"
     with running(models_dir, log, parallel=2, max_loaded=1) as started:
         yield started
-    assert SECRET not in log.read_text()
+    assert SECRET not in log.read_text() and "Traceback" not in log.read_text()
 
 
 @pytest.fixture
@@ -460,13 +460,17 @@ async def test_sigterm_ends_it_and_its_runner_in_mid_answer(
         async with httpx.AsyncClient(base_url=started.url, timeout=60) as http:
             body = chat_body(stream=True, options={"num_predict": -1})
             async with http.stream("POST", "/api/chat", json=body) as answer:
-                await anext(answer.aiter_lines())
+                lines = answer.aiter_lines()
+                await anext(lines)
                 (runner,) = runners(started)
                 os.kill(started.pid, signal.SIGTERM)
+                last = [json.loads(line) async for line in lines][-1]
+                assert "model runner has unexpectedly stopped" in last["error"]
                 await asyncio.to_thread(started.child.wait, 5)
         runner.wait(10)
     told = (tmp_path / "log").read_text()
     assert started.url in told and SECRET not in told
+    assert "Traceback" not in told
 
 
 async def test_no_runner_outlives_a_killed_engine(models_dir: Path, tmp_path: Path) -> None:

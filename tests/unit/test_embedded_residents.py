@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cluster.embedded.faults import LoadFailed
+from cluster.embedded.faults import EngineError, LoadFailed
 from cluster.embedded.gguf import Header
 from cluster.embedded.library import ModelFile
 from cluster.embedded.residents import Limits, Residents
@@ -204,6 +204,18 @@ async def test_keep_alive_holds_until_a_question_says_otherwise(loads: Loads) ->
         pass
     assert residents.loaded() == ()
     await residents.close()
+
+
+async def test_after_the_close_nothing_is_loaded_any_more(loads: Loads) -> None:
+    residents = Residents(loads, Limits(max_loaded=1))
+    async with residents.use(A, None, None) as (_, engine):
+        waiting = asyncio.create_task(touch(residents, B))
+        await settle()
+        await residents.close()
+        assert not engine.alive
+    with pytest.raises(EngineError, match="shutting down"):
+        await waiting
+    assert loads.asked == [("a:latest", 2048)]
 
 
 async def test_no_more_questions_at_once_than_slots(loads: Loads) -> None:
