@@ -113,6 +113,7 @@ class FakeCouncil:
         self.keys: dict[str, tuple[CouncilRequest, str]] = {}
         self.opened: asyncio.Queue[str] = asyncio.Queue()
         self.listeners = 0
+        self.listened = asyncio.Event()
         self.calls = 0
 
     async def open(
@@ -172,6 +173,7 @@ class FakeCouncil:
         self._pass()
         sitting = self._sitting(session_id)
         self.listeners += 1
+        self.listened.set()
         try:
             told = 0
             while True:

@@ -28,6 +28,7 @@ class Wire:
         kind: str = "http",
         config: ApiConfig = CONFIG,
         extensions: tuple[str, ...] = (),
+        room: int = 0,
         **headers: str,
     ) -> None:
         where, _, query = path.partition("?")
@@ -45,7 +46,7 @@ class Wire:
         if kind == "websocket":
             del scope["method"]
         self.told: asyncio.Queue[Message] = asyncio.Queue()
-        self.heard: asyncio.Queue[Message] = asyncio.Queue()
+        self.heard: asyncio.Queue[Message] = asyncio.Queue(room)
         first = {"type": "http.request", "body": b"", "more_body": False}
         self.told.put_nowait(first if kind == "http" else {"type": "websocket.connect"})
         self.serving = asyncio.create_task(
@@ -199,6 +200,16 @@ async def test_a_reader_that_stops_reading_holds_up_its_source() -> None:
         await asyncio.sleep(0)
     assert made < 300
     await lists.aclose()
+
+
+async def test_a_client_that_leaves_while_we_are_still_writing_is_let_go_at_once() -> None:
+    council = FakeCouncil(held=True)
+    wire = Wire(council, path(await opened(council)), room=1)
+    await council.listened.wait()
+    wire.leave()
+    async with asyncio.timeout(5):
+        await wire.serving
+    assert council.listeners == 0
 
 
 async def test_what_is_ready_together_leaves_together() -> None:
