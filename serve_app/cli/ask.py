@@ -11,7 +11,7 @@ from serve_app.cli import views
 from serve_app.cli.client import Client
 from serve_app.cli.hearing import Hearing, Voice, heard
 from serve_app.cli.listening import listen
-from serve_app.cli.terminal import Stop, err, out, printable, rich_wanted
+from serve_app.cli.terminal import Stop, out, rich_wanted, say, tell
 
 ANSWERED, FAILED, CANCELLED = 0, 1, 130
 
@@ -35,7 +35,7 @@ def ask(client: Client, request: dict[str, Any], as_json: bool) -> int:
     if as_json:
         sys.stdout.write(json.dumps(session, ensure_ascii=False, indent=2) + "\n")
     else:
-        views.print_end(out, session, rich_wanted())
+        views.print_end(session, rich_wanted())
     if session["stage"] == "complete" and session["final_answer"]:
         return ANSWERED
     why = f"{session['error'] or 'No answer came of it.'} ({session['error_code'] or 'no code'})"
@@ -71,7 +71,7 @@ def _watch(client: Client, session_id: str) -> None:
                 if part not in shown:
                     display.console.print(drawing)
                 shown.add(part)
-            display.update(views.live(hearing, out.size.height))
+            display.update(views.live(hearing, out.size))
 
 
 def _read_out(client: Client, session_id: str) -> None:
@@ -80,29 +80,29 @@ def _read_out(client: Client, session_id: str) -> None:
     for event in listen(client, session_id):
         hearing = heard(hearing, event)
         if event.get("kind") == "stage_started" and hearing.stage != "synthesis":
-            out.print(f"\n# {views.TITLES[hearing.stage]}", markup=False)
+            say(f"\n# {views.TITLES[hearing.stage]}")
         for (stage, agent_id), voice in hearing.voices.items():
             if stage != "synthesis" and voice.state in ("done", "absent"):
                 if (stage, agent_id) not in told:
-                    out.print(_plain(voice), markup=False)
+                    say(_plain(voice))
                 told.add((stage, agent_id))
         if event.get("kind") == "ranking":
-            out.print("\n# Scores", markup=False)
+            say("\n# Scores")
             for line in hearing.ranking:
                 mean = f"{line['mean_score']:.1f} of 10 from {line['votes']} votes"
-                out.print(f"{line['place']}. {printable(line['name'])}: {mean}", markup=False)
+                say(f"{line['place']}. {line['name']}: {mean}")
 
 
 def _plain(voice: Voice) -> str:
     what = voice.text.strip() if voice.state == "done" else f"absent: {voice.detail}"
-    return f"\n## {views.heading(voice)}\n{printable(what)}"
+    return f"\n## {views.heading(voice)}\n{what}"
 
 
 def _cancel(client: Client, session_id: str) -> int:
-    err.print("\nCancelling …")
+    tell("\nCancelling …")
     try:
         client.send("DELETE", f"/api/council/sessions/{session_id}")
     except Stop as stop:
-        err.print(f"(It could not be cancelled: {stop.lines[0]})", markup=False)
-    err.print(f"Cancelled. What was heard is kept: session {session_id}")
+        tell(f"(It could not be cancelled: {stop.lines[0]})")
+    tell(f"Cancelled. What was heard is kept: session {session_id}")
     return CANCELLED

@@ -5,7 +5,7 @@ from pathlib import Path
 from cluster import ray_node, run_record
 from cluster.secret_files import KEY, TOKEN, home_directory, secret
 from cluster.settings import Settings
-from serve_app.cli.terminal import Stop, err
+from serve_app.cli.terminal import Stop, tell
 
 RAY_UP_ADDRESS = Path("/tmp/ray/ray_current_cluster")
 """Where `ray start` notes the head's address when nobody gives it another place."""
@@ -27,7 +27,7 @@ def deploy(settings: Settings) -> None:
             f"No Ray head answers at {settings.ray_address}: {error}",
             "Start one first: ray up ray_config.yaml, or simply ./council up",
         ) from None
-    err.print(f"The council sits at {settings.api_url}.")
+    tell(f"The council sits at {settings.api_url}.")
 
 
 def dashboard_url(settings: Settings) -> str:

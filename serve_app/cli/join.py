@@ -13,7 +13,7 @@ from cluster.secret_files import TOKEN, home_directory, keep
 from cluster.settings import Settings
 from serve_app.cli.lan import is_this_pc
 from serve_app.cli.model_server import ModelServer, find, find_or_start
-from serve_app.cli.terminal import Stop, err, note, step
+from serve_app.cli.terminal import Stop, note, step, tell
 from serve_app.cli.welcome import Head, check_versions, free_name, head_address
 
 LONGEST_WAIT_S = 30.0
@@ -62,11 +62,11 @@ def join(wish: Joining) -> None:
         server = _model_server(wish, settings)
         _stay(wish.head, settings.model_copy(update={"ollama_url": server.url}))
     except KeyboardInterrupt:
-        err.print("\nLeaving the council …")
+        tell("\nLeaving the council …")
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         processes.end_all(settings.home, settings.node_name)
-    err.print("This PC has left. Nothing of it runs here any more.")
+    tell("This PC has left. Nothing of it runs here any more.")
 
 
 def _stay(head: Head, settings: Settings) -> None:
@@ -97,8 +97,8 @@ def _start(settings: Settings) -> ray_node.Node:
         except (ray_node.NodeDidNotStart, NoFreePorts) as error:
             raise Stop(*str(error).splitlines()) from None
     models = f"room for {slots} models" if slots != 1 else "room for 1 model"
-    err.print(
-        f"[bold]{settings.node_name}[/] is part of the council: {models} at {settings.ollama_url}."
+    tell(
+        f"{settings.node_name} is part of the council: {models} at {settings.ollama_url}."
         " Agents are seated here when they are needed. Ctrl-C leaves."
     )
     return node

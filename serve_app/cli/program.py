@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from cluster.settings import Settings, default_node_name
-from serve_app.cli.terminal import Stop, out
+from serve_app.cli.terminal import Stop, say
 
 ROOT = Path(__file__).parents[2]
 EPILOG = """
@@ -199,7 +199,7 @@ def token() -> None:
 
     home = _settings().home
     secret(home, TOKEN)
-    out.print(f"The token is in {home / TOKEN}", markup=False)
+    say(f"The token is in {home / TOKEN}")
 
 
 @program.command(
@@ -228,9 +228,9 @@ def lint() -> None:
 def version() -> None:
     """The versions that must be the same on all PCs."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    out.print(f"LLM Council on Ray {project['version']}")
-    out.print(f"Ray {version_of('ray')}, Python {platform.python_version()}")
-    out.print(f"From {ROOT}", markup=False)
+    say(f"LLM Council on Ray {project['version']}")
+    say(f"Ray {version_of('ray')}, Python {platform.python_version()}")
+    say(f"From {ROOT}")
 
 
 def _settings(**options: Any) -> Settings:

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from serve_app.cli.client import Client
-from serve_app.cli.terminal import Stop, out, printable
+from serve_app.cli.terminal import Stop, out, printable, say
 
 GIB = 2**30
 ENDED = ("complete", "error")
@@ -17,7 +17,7 @@ def status(client: Client) -> None:
     system = client.get("/health/system")["nodes"]
     servers = {node["name"]: node for node in client.get("/health/ollama")["nodes"]}
     disks = {node["name"]: node["models"] for node in client.get("/health/models")["nodes"]}
-    out.print(f"Council at {client.base_url}: {_readiness(client)}", markup=False)
+    say(f"Council at {client.base_url}: {_readiness(client)}")
     table = _table("PC", "Role", "CPU", "RAM", "Model server", "Loaded", "On disk")
     for node in system:
         name = node["name"]
@@ -37,10 +37,10 @@ def status(client: Client) -> None:
     out.print(table)
     open_ones = [s for s in _sessions(client, 200) if s["stage"] not in ENDED]
     if open_ones:
-        out.print("Open sessions:")
+        say("Open sessions:")
         print_sessions(open_ones)
     else:
-        out.print("No session is open.")
+        say("No session is open.")
 
 
 def models(client: Client) -> None:
@@ -63,7 +63,7 @@ def models(client: Client) -> None:
 def sessions(client: Client, limit: int, text: str | None) -> None:
     found = _sessions(client, limit, text)
     if not found:
-        out.print("There is no session yet." if not text else "No session has that text.")
+        say("There is no session yet." if not text else "No session has that text.")
         return
     print_sessions(found)
 
@@ -74,7 +74,7 @@ def session(client: Client, session_id: str) -> None:
     answer = client.http.get(client.base_url + path)
     if answer.is_error:
         raise Stop(f"There is no session {session_id}.", "List them: ./council sessions")
-    out.print(printable(answer.text), markup=False)
+    say(answer.text)
 
 
 def print_sessions(found: list[dict[str, Any]]) -> None:
@@ -84,9 +84,9 @@ def print_sessions(found: list[dict[str, Any]]) -> None:
         seconds = f"{item['duration_ms'] / 1000:.1f} s"
         tokens = f"{item['total_tokens']:,} tokens"
         line = f"{item['session_id']}  {when:%Y-%m-%d %H:%M}  {stage}, {tokens}, {seconds}"
-        out.print(Text(line, style="bold"))
-        question = printable(" ".join(str(item["query"]).split()))
-        out.print("  " + question[:90] + ("…" if len(question) > 90 else ""), markup=False)
+        say(line, style="bold")
+        question = " ".join(str(item["query"]).split())
+        say("  " + question[:90] + ("…" if len(question) > 90 else ""))
 
 
 def _sessions(client: Client, limit: int, text: str | None = None) -> list[dict[str, Any]]:

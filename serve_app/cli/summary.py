@@ -23,7 +23,7 @@ def print_summary(settings: Settings, record: RunRecord) -> None:
     out.print("\n[bold]The council sits.[/]")
     for before, (label, text) in zip([("", ""), *rows], rows, strict=False):
         shown = "" if label == before[0] else label
-        out.print(f"  [cyan]{shown:<14}[/]{escape(printable(text))}")
+        out.print(f"  [cyan]{shown:<14}[/]{escape(printable(text))}", soft_wrap=True)
 
 
 def model_lines(client: Client) -> list[str]:

@@ -8,12 +8,11 @@ from time import monotonic
 
 from rich.console import Console
 from rich.markup import escape
+from rich.text import Text
 
 _PIPE_WIDTH = 160
-out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
-err = Console(
-    stderr=True, highlight=False, soft_wrap=True, width=None if sys.stderr.isatty() else _PIPE_WIDTH
-)
+out = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+err = Console(highlight=False, stderr=True, width=None if sys.stderr.isatty() else _PIPE_WIDTH)
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -26,10 +25,20 @@ class Stop(Exception):
         return tuple(str(argument) for argument in self.args)
 
 
+def say(text: str, style: str = "") -> None:
+    """Plain text to standard output; not broken into lines, so that it can be copied."""
+    out.print(Text(printable(text), style=style), soft_wrap=True)
+
+
+def tell(text: str) -> None:
+    """Plain text beside the output: progress, hints."""
+    err.print(Text(printable(text)), soft_wrap=True)
+
+
 def show_stop(what: str, *next_steps: str) -> None:
-    err.print(f"[bold red]council:[/] {escape(printable(what))}")
+    err.print(f"[bold red]council:[/] {escape(printable(what))}", soft_wrap=True)
     for step in next_steps:
-        err.print(f"  {escape(printable(step))}")
+        tell(f"  {step}")
 
 
 @contextmanager
@@ -40,13 +49,13 @@ def step(doing: str, done: str) -> Iterator[None]:
         with err.status(f"{escape(doing)} …"):
             yield
     else:
-        err.print(f"{escape(doing)} …")
+        tell(f"{doing} …")
         yield
-    err.print(f"[green]✓[/] {escape(done)} [dim]({monotonic() - began:.0f} s)[/]")
+    err.print(f"[green]✓[/] {escape(done)} [dim]({monotonic() - began:.0f} s)[/]", soft_wrap=True)
 
 
 def note(text: str) -> None:
-    err.print(f"[yellow]![/] {escape(printable(text))}")
+    err.print(f"[yellow]![/] {escape(printable(text))}", soft_wrap=True)
 
 
 def printable(text: str) -> str:

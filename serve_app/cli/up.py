@@ -20,7 +20,7 @@ from serve_app.cli import summary
 from serve_app.cli.client import Client
 from serve_app.cli.lan import lan_address
 from serve_app.cli.model_server import ModelServer, find_or_start
-from serve_app.cli.terminal import Stop, err, note, step
+from serve_app.cli.terminal import Stop, note, step, tell
 
 READY_S = 90.0
 
@@ -30,7 +30,7 @@ def up(settings: Settings, want_embedded: bool, coordinate_only: bool) -> None:
     home_directory(settings.home)
     with _only_one(settings.home):
         if (record := _running(settings)) is not None:
-            err.print("The council is running already.")
+            tell("The council is running already.")
             return summary.print_summary(settings, record)
         if processes.end_all(settings.home):
             note("What an earlier start had left half-way was ended.")
@@ -52,9 +52,9 @@ def down(settings: Settings) -> None:
     run_record.forget(settings.home)
     if count:
         ray_node.clear_sessions(settings.home)
-        err.print(f"{count} processes ended. Sessions are kept in {settings.home}.")
+        tell(f"{count} processes ended. Sessions are kept in {settings.home}.")
     else:
-        err.print("No council was running here.")
+        tell("No council was running here.")
 
 
 def on_lan(settings: Settings, wanted: str | None) -> Settings:

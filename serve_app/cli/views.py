@@ -4,9 +4,10 @@ Everything a model wrote goes through `printable`, and into `Text`: it is never 
 """
 
 from collections.abc import Iterator
+from textwrap import wrap
 from typing import Any
 
-from rich.console import Console, Group, RenderableType
+from rich.console import ConsoleDimensions, Group, RenderableType
 from rich.markdown import Markdown
 from rich.panel import Panel
 from rich.spinner import Spinner
@@ -14,31 +15,32 @@ from rich.table import Table
 from rich.text import Text
 
 from serve_app.cli.hearing import Hearing, Voice, of_stage
-from serve_app.cli.terminal import printable
+from serve_app.cli.terminal import out, printable, say
 
 TITLES = {"opinions": "1 Opinions", "review": "2 Reviews", "synthesis": "3 Synthesis"}
 COLOURS = {"waiting": "dim", "asked": "cyan", "speaking": "cyan", "done": "green", "absent": "red"}
 
 
-def live(hearing: Hearing, height: int) -> RenderableType:
-    """The running stage, cut so that it fits a terminal of `height` lines."""
+def live(hearing: Hearing, size: ConsoleDimensions) -> RenderableType:
+    """The running stage, cut so that it fits a terminal of that size."""
     title = TITLES.get(hearing.stage)
+    if hearing.closed is not None:
+        return Text("")
     if title is None:
         return Spinner("dots", Text("The council gathers …"))
     voices = of_stage(hearing, hearing.stage)
-    lines = max(2, (height - 3) // max(1, len(voices)) - 2)
-    return Group(
-        Spinner("dots", Text(title, style="bold")), *(panel(voice, lines) for voice in voices)
-    )
+    lines = max(1, (size.height - 3) // max(1, len(voices)) - 2)
+    panels = [panel(voice, lines, size.width - 4) for voice in voices]
+    return Group(Spinner("dots", Text(title, style="bold")), *panels)
 
 
-def panel(voice: Voice, lines: int | None = None) -> Panel:
-    """One seat; its last `lines` lines."""
+def panel(voice: Voice, lines: int | None = None, width: int = 76) -> Panel:
+    """One seat; its last `lines` lines of `width` characters."""
     text = printable(voice.text).strip()
     if lines is not None:
-        rows = [row[i : i + 96] for row in text.splitlines() for i in range(0, len(row) or 1, 96)]
+        rows = [part for row in text.splitlines() for part in wrap(row, width) or [""]]
         text = "\n".join(rows[-lines:])
-    body = Text(text or ("" if voice.state == "absent" else "…"))
+    body = Text(text or ("" if voice.state == "absent" else "…"), no_wrap=lines is not None)
     if voice.detail:
         body.append(f"\n{printable(voice.detail)}".strip("\n"), style="red")
     return Panel(
@@ -77,25 +79,30 @@ def scores(hearing: Hearing) -> Table:
     return table
 
 
-def print_end(console: Console, session: dict[str, Any], rich: bool) -> None:
-    """The answer, then tokens and times."""
+def print_end(session: dict[str, Any], rich: bool) -> None:
+    """The answer, then what was amiss, then tokens and times."""
     answer = session.get("final_answer")
     if answer:
-        if rich:
-            console.print(Text("\nAnswer", style="bold green"))
-            console.print(Markdown(printable(answer["content"]), hyperlinks=False))
-        else:
-            console.print("\n# Answer\n", markup=False)
-            console.print(printable(answer["content"]), markup=False)
-        if answer.get("fallback"):
-            console.print(f"\n(Not the chairman's: {printable(answer['fallback'])})", markup=False)
+        _print_answer(answer, rich)
     for notice in session.get("notices") or ():
-        console.print(f"Note: {printable(notice['detail'])}", markup=False)
+        say(f"Note: {notice['detail']}")
     for absence in session.get("absences") or ():
-        line = f"{absence['agent_id']} was absent in {absence['stage']}: {absence['detail']}"
-        console.print(f"Note: {printable(line)}", markup=False)
-    console.print()
-    console.print(costs(session) if rich else plain_costs(session), markup=False)
+        say(f"Note: {absence['agent_id']} was absent in {absence['stage']}: {absence['detail']}")
+    say("")
+    if rich:
+        out.print(costs(session))
+    else:
+        say(plain_costs(session))
+
+
+def _print_answer(answer: dict[str, Any], rich: bool) -> None:
+    if rich:
+        say("\nAnswer", style="bold green")
+        out.print(Markdown(printable(answer["content"]), hyperlinks=False))
+    else:
+        say(f"\n# Answer\n\n{answer['content']}")
+    if answer.get("fallback"):
+        say(f"\n(Not the chairman's: {answer['fallback']})")
 
 
 def costs(session: dict[str, Any]) -> Table:

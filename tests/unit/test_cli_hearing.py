@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleDimensions
 
 from serve_app.cli import views
 from serve_app.cli.hearing import Hearing, heard, of_stage
@@ -26,6 +26,7 @@ def sitting(*events: dict[str, Any]) -> Hearing:
     return hearing
 
 
+SIZE = ConsoleDimensions(100, 24)
 OPINIONS = {"kind": "stage_started", "seq": 2, "stage": "opinions"}
 REVIEW = {"kind": "stage_started", "seq": 5, "stage": "review"}
 
@@ -122,14 +123,21 @@ def test_stages_that_are_over_are_drawn_once_each_under_a_name() -> None:
 
 def test_what_a_model_writes_is_neither_markup_nor_a_terminal_command() -> None:
     text = "[bold]x[/bold] [link=http://evil]y[/link]\x1b]0;owned\x07\x1b[2J\x9b31m"
-    shown = drawn(views.live(sitting(OPINIONS, delta(text, 0)), 40))
+    shown = drawn(views.live(sitting(OPINIONS, delta(text, 0)), SIZE))
     assert "[bold]x[/bold]" in shown
     assert not set("\x1b\x07\x9b") & set(shown)
 
 
 def test_the_live_view_fits_the_terminal() -> None:
     hearing = sitting(OPINIONS, delta("line\n" * 500, 0))
-    assert len(drawn(views.live(hearing, 24)).splitlines()) <= 24
+    assert len(drawn(views.live(hearing, SIZE)).splitlines()) <= 24
+
+
+def test_the_live_view_shows_the_end_of_what_was_said_without_losing_a_word() -> None:
+    words = [f"word{number}" for number in range(400)]
+    shown = drawn(views.live(sitting(OPINIONS, delta(" ".join(words), 0)), SIZE)).split()
+    last = [word for word in shown if word.startswith("word")]
+    assert last == words[-len(last) :] and len(last) > 20
 
 
 def test_tokens_and_times_are_those_of_the_requirement() -> None:
