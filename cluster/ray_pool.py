@@ -60,7 +60,7 @@ class RayHosts:
                 probe: Any = self._probes.get(node.node_id)
                 if probe is None:
                     probe = await asyncio.to_thread(launch.start_probe, node)
-                report: NodeReport = await probe.report.remote()
+                report: NodeReport = await _patiently(probe.report)
         except (RayError, TimeoutError) as error:
             log.warning("no report from %s: %s", node.name, type(error).__name__)
             self._probes.pop(node.node_id, None)
@@ -82,7 +82,7 @@ class RayHosts:
         try:
             handle = await asyncio.to_thread(launch.start_agent, config)
             async with asyncio.timeout(CREATION_S):
-                if not await _claimed(handle, config):
+                if not await _patiently(handle.claim, config):
                     ray.kill(handle)
                     handle = await _replaced(config)
             async with asyncio.timeout(self._deadlines.first_token_s + self._deadlines.connect_s):
@@ -114,12 +114,12 @@ class RayHosts:
         return tuple(Site(node=place[0], model=place[1]) for place in places if place)
 
 
-async def _claimed(handle: Any, config: AgentConfig) -> bool:
-    """Asks until the agent's process is up (again). The caller bounds the time."""
+async def _patiently(method: Any, *arguments: Any) -> Any:
+    """Asks until the actor's process is up (again). The caller bounds the time; what is asked may
+    be done twice."""
     while True:
         try:
-            claimed: bool = await handle.claim.remote(config)
-            return claimed
+            return await method.remote(*arguments)
         except ActorUnavailableError:
             await asyncio.sleep(AGAIN_S)
 
@@ -129,7 +129,7 @@ async def _replaced(config: AgentConfig) -> Any:
     while True:
         try:
             handle = await asyncio.to_thread(launch.start_agent, config)
-            if await _claimed(handle, config):
+            if await _patiently(handle.claim, config):
                 return handle
         except RayActorError:
             await asyncio.sleep(AGAIN_S)

@@ -29,7 +29,8 @@ def answer(text: str) -> Generated:
 
 @dataclass
 class FakePc:
-    """A PC with models on disk. `load_fails` by model; `gate`, when set, holds loads up."""
+    """A PC with models on disk. `load_fails` by model; `gate` holds loads up,
+    `exit` stops."""
 
     name: str
     models: tuple[str, ...]
@@ -41,6 +42,7 @@ class FakePc:
     node_id: str = "first"
     load_fails: dict[str, str] = field(default_factory=dict)
     gate: asyncio.Event | None = None
+    exit: asyncio.Event | None = None
     ends: list[CallFailed | None] = field(default_factory=list)
 
     @property
@@ -80,6 +82,7 @@ class FakeHosts:
 
     def __init__(self, *pcs: FakePc, left_over: tuple[Site, ...] = ()) -> None:
         self.pcs = {pc.name: pc for pc in pcs}
+        self._all = dict(self.pcs)
         self.left_over = left_over
         self.log: list[tuple[str, str, str]] = []
         self.asked: list[str] = []
@@ -102,6 +105,9 @@ class FakeHosts:
 
     async def stop(self, site: Site) -> None:
         self.log.append(("stop", site.node, site.model))
+        pc = self._all.get(site.node)
+        if pc and pc.exit:
+            await pc.exit.wait()
 
     async def found(self) -> tuple[Site, ...]:
         return self.left_over

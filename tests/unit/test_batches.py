@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from itertools import pairwise
 
 import pytest
 
-from actors.batches import Batch, Batches, Happening, joined
+from actors.batches import GAP_S, Batch, Batches, Happening, joined
 from actors.messages.calls import CallTiming, Delta, Generated, TokenUsage
 
 ANSWER = Generated(content="ab", usage=TokenUsage(), timing=CallTiming())
@@ -65,10 +66,16 @@ async def test_pieces_in_quick_succession_share_batches() -> None:
         await asyncio.sleep(0.004)
 
     steps = [step for text in "abcdefghijklmnop" for step in (*deltas(text), tick)]
-    batches = await collected(Batches(stream(*steps, ANSWER)))
+    batches: list[Batch] = []
+    times: list[float] = []
+    async for batch in Batches(stream(*steps, ANSWER)):
+        batches.append(batch)
+        times.append(asyncio.get_running_loop().time())
     assert text_of(batches) == "abcdefghijklmnop"
     assert batches[-1][-1] == ANSWER
-    assert len(batches) < 10
+    between = [later - earlier for earlier, later in pairwise(times[:-1])]
+    assert between, "60 ms of pieces take more than the first and the last batch"
+    assert min(between) > 0.9 * GAP_S
 
 
 async def test_silence_is_filled_with_signs_of_life() -> None:

@@ -204,6 +204,11 @@ class TestEvictions:
         demands = [want(1, "c", waited_s=31.0), want(2, "a", waited_s=40.0)]
         assert decide(demands, [ready("pc1", "a")], nodes) == (Grant(2, "a", "pc1"),)
 
+    def test_equal_waits_displace_nobody(self) -> None:
+        nodes = [node("pc1", "a", "c", max_models=1)]
+        demands = [want(1, "c", waited_s=31.0), want(2, "a", waited_s=31.0)]
+        assert decide(demands, [ready("pc1", "a")], nodes) == (Grant(2, "a", "pc1"),)
+
     def test_the_room_made_goes_to_who_waited_past_the_bound(self) -> None:
         nodes = [node("pc1", "a", "c", max_models=1)]
         demands = [want(1, "a", waited_s=5.0), want(2, "c", waited_s=31.0)]

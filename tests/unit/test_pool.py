@@ -252,6 +252,21 @@ class TestComingAndGoing:
             await ask(pool, want("a:1"))
         assert await pool.reports() == ()
 
+    async def test_a_load_that_ends_after_its_pc_left_makes_no_agent(self, opened: Open) -> None:
+        gate, leave = asyncio.Event(), asyncio.Event()
+        hosts = FakeHosts(FakePc("pc1", ("a:1",), gate=gate, exit=leave))
+        pool = opened(hosts)
+        waiting = asyncio.create_task(ask(pool, want("a:1")))
+        await until(lambda: hosts.count("start"))
+        del hosts.pcs["pc1"]
+        with pytest.raises(ModelNotAvailable):
+            await waiting
+        gate.set()
+        await until(lambda: len(pool._seats._tasks) == 1)
+        assert [agent.state for agent in pool._seats.states()] == ["leaving"]
+        leave.set()
+        await until(lambda: pool._seats.states() == ())
+
     async def test_a_pc_that_joined_again_gets_new_agents(self, opened: Open) -> None:
         hosts = FakeHosts(FakePc("pc1", ("a:1",)))
         pool = opened(hosts)
