@@ -45,7 +45,7 @@ class OllamaAgent:
         self._client = OllamaClient(new_http_client(), config.url, config.deadlines, config.num_ctx)
         self._slots = asyncio.Semaphore(config.num_parallel)
         self._waiting = 0
-        self._running: set[Batches] = set()
+        self._running: dict[str, Batches] = {}
 
     async def generate(self, call: GenerateCall) -> AsyncIterator[Happening]:
         """Any number of `Delta`, then one `Generated` or `CallFailed`."""
@@ -68,8 +68,9 @@ class OllamaAgent:
 
     async def batches(self, call: GenerateCall) -> AsyncIterator[Batch]:
         """The events of `generate`, several at a time; an empty batch is a sign of life."""
-        running = Batches(self.generate(call))
-        self._running.add(running)
+        if former := self._running.get(call.call_id):
+            former.cut()  # asked again: whoever asked before is gone, and the slot is wanted
+        running = self._running[call.call_id] = Batches(self.generate(call))
         try:
             async with aclosing(aiter(running)) as batches:  # type: ignore[type-var]
                 async for batch in batches:
@@ -78,12 +79,13 @@ class OllamaAgent:
             log.exception("call %s broke the agent", call.call_id)
             yield (self._failed(AgentLost(f"The agent failed: {type(error).__name__}.")),)
         finally:
-            self._running.discard(running)
+            if self._running.get(call.call_id) is running:
+                del self._running[call.call_id]
 
     async def claim(self, config: AgentConfig) -> bool:
         """A pool takes the agent over: calls of the one before are cut. False if the agent was
         made with another config and must be replaced."""
-        for running in tuple(self._running):
+        for running in tuple(self._running.values()):
             running.cut()
         return config == self._config
 

@@ -147,14 +147,15 @@ class CouncilOrchestrator:
             request.model, [m.name for m in _installed(await self._pool.reports())]
         )
         timeout_s = self._config.deadline_s
+        call_id = str(uuid.uuid4())
 
         def compose(num_ctx: int, share: float) -> GenerateCall:
-            return worker_call(request, model, self._limits.opinion(num_ctx), timeout_s)
+            return worker_call(call_id, request, model, self._limits.opinion(num_ctx), timeout_s)
 
         def ignore_start(node: str, attempt: int) -> None: ...
         def ignore_text(delta: Delta) -> None: ...
 
-        demand = Demand(model, str(uuid.uuid4()), now().timestamp(), timeout_s=timeout_s)
+        demand = Demand(model, call_id, now().timestamp(), timeout_s=timeout_s)
         caller = Caller(demand, compose, ask_agent, ignore_start, ignore_text)
         outcome = await call_model(self._pool, caller)
         if isinstance(outcome, CallFailed):

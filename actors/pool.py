@@ -41,7 +41,8 @@ class Lease:
 class Pool(Protocol):
     def lease(self, demand: Demand) -> AbstractAsyncContextManager[Lease]:
         """Waits for a slot. Raises `CallTimeout` after `timeout_s`, `ModelNotAvailable` when no PC
-        has the model any more, `ModelLoadFailed` when no PC can load it."""
+        has the model any more, `NodeUnreachable` when all that have it are out of reach,
+        `CallCancelled` when the pool is closed, and otherwise why no PC could load it."""
         ...
 
     async def reports(self) -> tuple[NodeReport, ...]:

@@ -5,7 +5,9 @@ call cancels it there (dropping a Ray stream would not).
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
 from typing import Any
 
 import ray
@@ -19,6 +21,8 @@ SILENCE_S = 4 * BEAT_S
 """An agent gives a sign of life every `BEAT_S`; after this long without one it is lost."""
 MARGIN_S = 5.0
 """The agent itself ends a call in time; this much later we do."""
+RESTART_S = 30.0
+AGAIN_S = 0.2
 
 
 class RemoteAgent:
@@ -42,11 +46,30 @@ class RemoteChairman:
     def __init__(self, handle: Any, silence_s: float = SILENCE_S) -> None:
         self._handle = handle
         self._silence_s = silence_s
+        self._was_lost = False
 
-    def synthesise(self, brief: SynthesisBrief, agent: Agent) -> AsyncIterator[Happening]:
-        """The text as it comes, then one `Generated` or `CallFailed`."""
+    async def synthesise(self, brief: SynthesisBrief, agent: Agent) -> AsyncIterator[Happening]:
+        """The text as it comes, then one `Generated` or `CallFailed`. A chairman that was lost is
+        waited for first: Ray restarts it."""
+        if self._was_lost:
+            await self._is_back(min(RESTART_S, brief.timeout_s))
         line = _Line("The chairman", "", self._silence_s)
-        return line.listen(lambda: self._handle.batches.remote(brief, agent), brief.timeout_s)
+        events = line.listen(lambda: self._handle.batches.remote(brief, agent), brief.timeout_s)
+        async with aclosing(events):
+            async for event in events:
+                if isinstance(event, CallFailed) and event.code == AgentLost.code:
+                    self._was_lost = True
+                yield event
+
+    async def _is_back(self, within_s: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while self._was_lost:
+                    try:
+                        await self._handle.__ray_ready__.remote()
+                        self._was_lost = False
+                    except RayError:
+                        await asyncio.sleep(AGAIN_S)
 
 
 class _Line:
@@ -57,7 +80,9 @@ class _Line:
         self._node = node
         self._silence_s = silence_s
 
-    async def listen(self, start: Callable[[], Any], timeout_s: float) -> AsyncIterator[Happening]:
+    async def listen(
+        self, start: Callable[[], Any], timeout_s: float
+    ) -> AsyncGenerator[Happening, None]:
         clock = asyncio.get_running_loop().time
         ends_at = clock() + timeout_s + MARGIN_S
         try:

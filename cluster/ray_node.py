@@ -58,6 +58,11 @@ def ray_environment(settings: Settings) -> dict[str, str]:
         "RAY_health_check_failure_threshold": "3",
         # A node that is told to end ends: our actors never fall idle, so waiting for that is vain.
         "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0",
+        # The replica serves on one loop, and logs no line a request.
+        "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0",
+        "RAY_SERVE_RUN_ROUTER_IN_SEPARATE_LOOP": "0",
+        "RAY_SERVE_REQUEST_PATH_LOG_BUFFER_SIZE": "1000",
+        "RAY_SERVE_LOG_TO_STDERR": "0",
         # Ray's workers rename themselves; without this they overwrite the mark in /proc.
         "SPT_NOENV": "1",
     }

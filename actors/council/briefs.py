@@ -138,12 +138,12 @@ def synthesis_call(brief: SynthesisBrief) -> GenerateCall:
 
 
 def worker_call(
-    request: WorkerRequest, model: str, num_predict: int, timeout_s: float
+    call_id: str, request: WorkerRequest, model: str, num_predict: int, timeout_s: float
 ) -> GenerateCall:
     """The stateless call (seed: `/api/generate`): exactly what the client sent."""
     wanted = request.options.num_predict or num_predict
     return GenerateCall(
-        call_id="worker",
+        call_id=call_id,
         model=model,
         messages=worker_messages(request.system, request.prompt),
         options=request.options.model_copy(update={"num_predict": wanted}),

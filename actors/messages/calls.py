@@ -17,6 +17,9 @@ class ChatMessage(Message):
 class GenerateCall(Message):
     """One generation. `options.num_predict` is always set; `timeout_s` = what the session has left.
 
+    `call_id` names the step (session, stage, seat): an agent that is asked it again drops what it
+    was doing for it.
+
     `think=False` turns a thinking model's thinking off; `None` leaves Ollama's default.
     `format` is `"json"`, a JSON schema, or None for free text.
     """

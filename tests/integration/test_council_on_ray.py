@@ -2,6 +2,7 @@
 
 import json
 import socket
+import time
 from collections.abc import Iterator
 
 import httpx
@@ -39,6 +40,11 @@ def url(local_ray: None) -> Iterator[str]:
     app.run(
         lambda: RayCouncil(head.find_orchestrator), api_config(settings), settings.host, free_port
     )
+    ready = f"{settings.api_url}/health/ready"
+    until = time.monotonic() + 60
+    while httpx.get(ready, timeout=30).status_code != 200:
+        assert time.monotonic() < until, "the council did not get ready"
+        time.sleep(0.1)
     yield settings.api_url
     serve.shutdown()
     import ray
@@ -112,7 +118,9 @@ def test_row_4_a_killed_chairman_only_repeats_the_synthesis(
             if line == "event: synthesis_delta":
                 break
     process("ray::ChairmanActor").kill()
+    killed_at = time.monotonic()
     ended = httpx.get(f"{path}/events", timeout=60)
+    assert time.monotonic() - killed_at < 40, "the dead chairman's call kept the agent's slot"
     assert "event: session_closed" in ended.text
     session = httpx.get(path, timeout=30).json()
     assert session["stage"] == "complete"
