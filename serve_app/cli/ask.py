@@ -89,8 +89,8 @@ def _read_out(client: Client, session_id: str) -> None:
         if event.get("kind") == "ranking":
             say("\n# Scores")
             for line in hearing.ranking:
-                mean = f"{line['mean_score']:.1f} of 10 from {line['votes']} votes"
-                say(f"{line['place']}. {line['name']}: {mean}")
+                mean = f"mean {line['mean_score']:.1f} of 10 from {line['votes']} votes"
+                say(f"{line['place']}. {line['name']}: {line.get('borda', 0):.2f} points, {mean}")
 
 
 def _plain(voice: Voice) -> str:

@@ -70,12 +70,14 @@ def stage_end(hearing: Hearing, stage: str) -> RenderableType:
 
 
 def scores(hearing: Hearing) -> Table:
+    """Places go by points (Borda count of the ballots); the mean score is for reading."""
     table = Table(title="Scores", title_justify="left", title_style="bold")
-    for column in ("Place", "Seat", "Mean", "Votes"):
+    for column in ("Place", "Seat", "Points", "Mean", "Votes"):
         table.add_column(column, justify="left" if column == "Seat" else "right")
     for line in hearing.ranking:
         mean = f"{line['mean_score']:.1f}" if line["votes"] else "–"
-        table.add_row(str(line["place"]), Text(printable(line["name"])), mean, str(line["votes"]))
+        points, votes = f"{line.get('borda', 0):.2f}", str(line["votes"])
+        table.add_row(str(line["place"]), Text(printable(line["name"])), points, mean, votes)
     return table
 
 
