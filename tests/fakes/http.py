@@ -20,6 +20,8 @@ class Request:
     headers: dict[str, str]
     body: bytes
     at: float = field(default_factory=time.monotonic)
+    begun_at: float | None = None
+    """When the first byte of the answer went (the first token's, for a stream); monotonic s."""
     finished: bool = False
     cancelled: bool = False
 
@@ -52,6 +54,7 @@ class Exchange:
     def head(self, status: int = 200, *headers: tuple[str, str], chunked: bool = True) -> None:
         """The status line and headers. Without `chunked` give a Content-Length yourself."""
         self.begun, self._chunked = True, chunked
+        self.request.begun_at = time.monotonic()
         lines = [f"HTTP/1.1 {status} {REASONS.get(status, 'Status')}"]
         lines += [f"{name}: {value}" for name, value in headers]
         lines += ["Transfer-Encoding: chunked"] if chunked else []

@@ -237,7 +237,13 @@ class FakeOllama:
         elif exchange.request.path == "/fake/unscript":
             self.unscript()
         told = [
-            {"path": r.path, "json": r.json, "finished": r.finished, "cancelled": r.cancelled}
+            {
+                "path": r.path,
+                "json": r.json,
+                "begun_at": r.begun_at,
+                "finished": r.finished,
+                "cancelled": r.cancelled,
+            }
             for r in self.requests
         ]
         exchange.json(200, {"requests": told, "loads": self.memory.loads})
