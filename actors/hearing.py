@@ -72,6 +72,8 @@ class Hearing:
         self._pool = pool
         self._chairman = chairman
         self._limits = limits
+        self._fitted: dict[tuple[int, float], Fitted] = {}
+        self._shown: dict[str, Fitted] = {}
         left = (self.session.started.deadline_at - now()).total_seconds()
         self._ends_at = asyncio.get_running_loop().time() + left
 
@@ -128,9 +130,7 @@ class Hearing:
 
     async def _opinion(self, agent_id: str) -> None:
         def compose(num_ctx: int, share: float) -> GenerateCall:
-            return briefs.opinion_call(
-                self.session, agent_id, self._limits, self._room(num_ctx, share)
-            )
+            return briefs.opinion_call(self.session, agent_id, self._limits, self._room(num_ctx))
 
         began, model = now(), self.session.seat(agent_id).model
         outcome = await self._call("opinions", agent_id, model, compose, ask_agent)
@@ -144,19 +144,15 @@ class Hearing:
         )
 
     async def _review(self, agent_id: str) -> None:
-        trimmed: list[Fitted] = []
-
         def compose(num_ctx: int, share: float) -> GenerateCall:
-            room = self._room(num_ctx, share)
-            call, fitted = briefs.review_call(self.session, agent_id, self._limits, room)
-            trimmed[:] = [fitted]
-            return call
+            fitted, room = self._answers(agent_id, num_ctx, share), self._room(num_ctx)
+            return briefs.review_call(self.session, agent_id, fitted, self._limits, room)
 
         began, model = now(), self.session.seat(agent_id).model
         outcome = await self._call("review", agent_id, model, compose, ask_agent)
         if isinstance(outcome, CallFailed):
             return await self._absent("review", agent_id, model, outcome)
-        self._say_trimmed(agent_id, trimmed)
+        self._say_trimmed(agent_id)
         own = briefs.label_of(self.session)[agent_id]
         ballot = read_ballot(outcome.content, briefs.votable(self.session, agent_id), own)
         await self._record.hear(
@@ -169,13 +165,9 @@ class Hearing:
         )
 
     async def _synthesis(self, model: str, fallback: str | None) -> None:
-        trimmed: list[Fitted] = []
-
         def compose(num_ctx: int, share: float) -> SynthesisBrief:
-            room = self._room(num_ctx, share)
-            brief, fitted = briefs.synthesis_brief(self.session, model, self._limits, room)
-            trimmed[:] = [fitted]
-            return brief
+            fitted, room = self._answers(CHAIRMAN, num_ctx, share), self._room(num_ctx)
+            return briefs.synthesis_brief(self.session, model, fitted, self._limits, room)
 
         def ask(lease: Lease, brief: SynthesisBrief) -> Stream:
             return self._chairman.synthesise(brief, lease.agent)
@@ -184,7 +176,7 @@ class Hearing:
         outcome = await self._call("synthesis", CHAIRMAN, model, compose, ask)
         if isinstance(outcome, CallFailed):
             return await self._absent("synthesis", CHAIRMAN, model, outcome)
-        self._say_trimmed(CHAIRMAN, trimmed)
+        self._say_trimmed(CHAIRMAN)
         labels = briefs.label_of(self.session)
         names = {label: self.session.seat(agent_id).name for agent_id, label in labels.items()}
         content = unfenced(outcome.content, fence_tag(self.session.started.seed)) or outcome.content
@@ -257,9 +249,16 @@ class Hearing:
             )
         )
 
-    def _say_trimmed(self, agent_id: str, fits: list[Fitted]) -> None:
-        labels = [label for fitted in fits for label in fitted.trimmed]
-        if labels:
+    def _answers(self, agent_id: str, num_ctx: int, share: float) -> Fitted:
+        """The answers as they are shown to `agent_id`; cut once for all who have as much room."""
+        key = (num_ctx, share)
+        if key not in self._fitted:
+            self._fitted[key] = briefs.fitted_answers(self.session, self._limits, num_ctx, share)
+        self._shown[agent_id] = self._fitted[key]
+        return self._fitted[key]
+
+    def _say_trimmed(self, agent_id: str) -> None:
+        if labels := self._shown[agent_id].trimmed:
             self._record.note(
                 NoticeGiven(
                     **self._envelope(),
@@ -289,8 +288,8 @@ class Hearing:
     def _envelope(self) -> dict[str, Any]:
         return {"session_id": self.session.session_id, "at": now()}
 
-    def _room(self, num_ctx: int, share: float) -> Room:
-        return Room(num_ctx, share, self._seconds_left())
+    def _room(self, num_ctx: int) -> Room:
+        return Room(num_ctx, self._seconds_left())
 
     def _seconds_left(self) -> float:
         """Until the deadline, at least a moment, by a clock that does not jump."""

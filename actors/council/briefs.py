@@ -53,11 +53,9 @@ class Limits:
 
 @dataclass(frozen=True)
 class Room:
-    """What one attempt has to do with: the agent's context in tokens, the share of the answers'
-    budget that may be used (below 1 after an overflow), and the seconds left."""
+    """What one attempt has to do with: the agent's context in tokens, and the seconds left."""
 
     num_ctx: int
-    share: float
     timeout_s: float
 
 
@@ -85,13 +83,12 @@ def opinion_call(session: Session, agent_id: str, limits: Limits, room: Room) ->
 
 
 def review_call(
-    session: Session, agent_id: str, limits: Limits, room: Room
-) -> tuple[GenerateCall, Fitted]:
-    """The call, and the answers as they fit into it."""
+    session: Session, agent_id: str, fitted: Fitted, limits: Limits, room: Room
+) -> GenerateCall:
+    """`fitted`: the answers as `fitted_answers` cut them for this room."""
     seat, own = session.seat(agent_id), label_of(session)[agent_id]
     query, seed = session.started.request.query, session.started.seed
-    fitted = _fit(session, limits, room)
-    call = GenerateCall(
+    return GenerateCall(
         call_id=_call_id(session, "review", agent_id),
         model=seat.model,
         messages=review_messages(query, fitted.answers, own, seed),
@@ -104,15 +101,13 @@ def review_call(
         think=False,
         timeout_s=room.timeout_s,
     )
-    return call, fitted
 
 
 def synthesis_brief(
-    session: Session, model: str, limits: Limits, room: Room
-) -> tuple[SynthesisBrief, Fitted]:
-    """The chairman's brief, and the answers as they fit into it."""
-    fitted = _fit(session, limits, room)
-    brief = SynthesisBrief(
+    session: Session, model: str, fitted: Fitted, limits: Limits, room: Room
+) -> SynthesisBrief:
+    """The chairman's brief, with the answers as `fitted_answers` cut them for this room."""
+    return SynthesisBrief(
         call_id=_call_id(session, "synthesis", CHAIRMAN),
         model=model,
         query=session.started.request.query,
@@ -122,7 +117,6 @@ def synthesis_brief(
         num_predict=limits.synthesis(room.num_ctx),
         timeout_s=room.timeout_s,
     )
-    return brief, fitted
 
 
 def synthesis_call(brief: SynthesisBrief) -> GenerateCall:
@@ -159,9 +153,10 @@ def _standing_lines(session: Session) -> tuple[str, ...]:
     return ranking_lines(standings, label_of(session))
 
 
-def _fit(session: Session, limits: Limits, room: Room) -> Fitted:
-    """The answers as all reviewers and the chairman see them, in a context of this size: cut once,
-    for whoever has the least room, so that all prompts begin alike (prefix cache)."""
+def fitted_answers(session: Session, limits: Limits, num_ctx: int, share: float) -> Fitted:
+    """The answers as all reviewers and the chairman see them in a context of `num_ctx` tokens: cut
+    alike for whoever has the least room, so that all prompts begin alike (prefix cache). `share` in
+    (0, 1]: how much of the room may be used, less after an overflow."""
     answers = tuple(
         Answer(label, session.opinions[agent_id].content)
         for agent_id, label in label_of(session).items()
@@ -173,10 +168,10 @@ def _fit(session: Session, limits: Limits, room: Room) -> Fitted:
         estimate_prompt(review_messages(query, empty, answers[0].label, seed)),
         estimate_prompt(synthesis_messages(query, empty, longest, seed)),
     )
-    reply = max(limits.review(room.num_ctx), limits.synthesis(room.num_ctx))
-    budget = answer_budget(room.num_ctx, reply, fixed)
+    reply = max(limits.review(num_ctx), limits.synthesis(num_ctx))
+    budget = answer_budget(num_ctx, reply, fixed)
     needed = sum(estimate_tokens(answer.text) for answer in answers)
-    return fit(answers, round(min(budget, needed) * room.share))
+    return fit(answers, round(min(budget, needed) * share))
 
 
 def _bounded(options: ModelOptions, num_predict: int) -> ModelOptions:
