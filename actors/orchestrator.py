@@ -67,8 +67,11 @@ class CouncilOrchestrator:
     async def wait(self, session_id: str) -> CouncilSession:
         """The session once it has ended, however it ended."""
         await self._started()
-        if task := self._tasks.get(session_id):
-            await asyncio.wait([task])
+        record = self._records.get(session_id)
+        if record is not None:
+            await asyncio.wait([self._tasks[session_id]])
+            if record.session.closed is not None:
+                return minutes.view(record.session)
         return await self.session(session_id)
 
     async def ask(

@@ -5,7 +5,7 @@ may not vote for itself has one candidate fewer than nobody, and takes no place 
 Arithmetic is in fractions: the outcome does not depend on the order in which ballots arrived.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -13,15 +13,16 @@ from actors.messages.events import Standing, Vote
 
 _HALF = Fraction(1, 2)
 
+Merit = tuple[bool, Fraction, Fraction]
+"""Judged at all, then Borda, then mean score; greater is better."""
+
 
 @dataclass
 class _Tally:
     points: list[Fraction] = field(default_factory=list)
     scores: list[int] = field(default_factory=list)
 
-    @property
-    def key(self) -> tuple[bool, Fraction, Fraction]:
-        """Compares: judged at all, then Borda, then mean score; greater is better."""
+    def merit(self) -> Merit:
         return (bool(self.scores), _mean(self.points), _mean(self.scores))
 
 
@@ -35,9 +36,17 @@ def rank(ballots: Mapping[str, Sequence[Vote]], candidates: Sequence[str]) -> tu
         for candidate, points in _borda(scores).items():
             tallies[candidate].points.append(points)
             tallies[candidate].scores.append(scores[candidate])
-    ordered = sorted(tallies, key=lambda candidate: tallies[candidate].key, reverse=True)
+    merits = {candidate: tally.merit() for candidate, tally in tallies.items()}
+    ordered = sorted(tallies, key=merits.__getitem__, reverse=True)
     return tuple(
-        _standing(candidate, tallies[candidate], tallies.values()) for candidate in ordered
+        Standing(
+            agent_id=candidate,
+            place=1 + sum(other > merits[candidate] for other in merits.values()),
+            mean_score=float(merits[candidate][2]),
+            votes=len(tallies[candidate].scores),
+            borda=float(merits[candidate][1]),
+        )
+        for candidate in ordered
     )
 
 
@@ -63,15 +72,5 @@ def _borda(scores: Mapping[str, int]) -> dict[str, Fraction]:
     }
 
 
-def _standing(candidate: str, tally: _Tally, everyone: Iterable[_Tally]) -> Standing:
-    return Standing(
-        agent_id=candidate,
-        place=1 + sum(other.key > tally.key for other in everyone),
-        mean_score=float(_mean(tally.scores)),
-        votes=len(tally.scores),
-        borda=float(_mean(tally.points)),
-    )
-
-
 def _mean(values: Sequence[Fraction] | Sequence[int]) -> Fraction:
-    return sum(map(Fraction, values), Fraction(0)) / len(values) if values else Fraction(0)
+    return Fraction(sum(values)) / len(values) if values else Fraction(0)

@@ -1,6 +1,6 @@
 """Simulated PCs for a module. Where they cannot be made the whole tier is skipped, and why."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from typing import Protocol, TypeVar
 
@@ -14,24 +14,32 @@ class Closable(Protocol):
 
 
 T = TypeVar("T", bound=Closable)
-Keep = Callable[[T], T]
+
+
+class Keep(Protocol):
+    """Keeps a thing until the module's end, and gives it back."""
+
+    def __call__(self, thing: T) -> T: ...
 
 
 @pytest.fixture(scope="session", autouse=True)
-def simulated_pcs() -> None:
-    if reason := why_not():
+def simulated_pcs(tmp_path_factory: pytest.TempPathFactory) -> None:
+    if reason := why_not(tmp_path_factory.mktemp("probe")):
         pytest.skip(reason)
 
 
 @pytest.fixture(scope="module")
-def keep() -> Iterator[Keep]:  # type: ignore[type-arg]
+def keep() -> Iterator[Keep]:
     """What the module closes at its end, last made first."""
     with ExitStack() as stack:
-        yield lambda thing: stack.enter_context(closing(thing))
+
+        def kept(thing: T) -> T:
+            return stack.enter_context(closing(thing))
+
+        yield kept
 
 
 @pytest.fixture(scope="module")
-def lan(keep: Keep, tmp_path_factory: pytest.TempPathFactory) -> Lan:  # type: ignore[type-arg]
+def lan(keep: Keep, tmp_path_factory: pytest.TempPathFactory) -> Lan:
     """A switch without PCs. Everything on it ends with the module, whatever happened there."""
-    lan: Lan = keep(Lan(tmp_path_factory.mktemp("lan")))
-    return lan
+    return keep(Lan(tmp_path_factory.mktemp("lan")))

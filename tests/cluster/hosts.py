@@ -8,15 +8,15 @@ Knows nothing of councils. Needs root.
 
 import os
 import shlex
-import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
-from typing import TypeVar
 
 import psutil
+
+from tests.cluster.boxes import Box, Running
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {
@@ -28,55 +28,6 @@ ENVIRONMENT = {
 OWN = ("/tmp", "/root")
 """What each box has for itself; a Python or a checkout that is in there stays visible."""
 PS = "ps -ww -eo pid=,stat=,args="
-T = TypeVar("T")
-
-
-def until(ask: Callable[[], T], within_s: float, what: str) -> T:
-    """The first true answer; fails after `within_s`, saying for what was waited."""
-    ends_at = time.monotonic() + within_s
-    while not (answer := ask()):
-        assert time.monotonic() < ends_at, f"not within {within_s:g} s: {what}; last: {answer!r}"
-        time.sleep(0.1)
-    return answer
-
-
-class Running:
-    """A command at work in a box, its output in a file."""
-
-    def __init__(self, words: list[str], log: Path) -> None:
-        self.log = log
-        with log.open("wb") as output:
-            self._outside = subprocess.Popen(
-                words, stdin=subprocess.DEVNULL, stdout=output, stderr=output
-            )
-
-    def said(self) -> str:
-        return self.log.read_text(errors="replace")
-
-    def says(self, text: str, within_s: float, times: int = 1) -> None:
-        """Waits until the text was said that often; fails at once if the command ends before."""
-        until(
-            lambda: self.said().count(text) >= times or self._outside.poll() is not None,
-            within_s,
-            f"{text!r} in:\n{self.said()}",
-        )
-        assert self.said().count(text) >= times, self.said()
-
-    def send(self, number: signal.Signals) -> None:
-        """A signal to the command itself, as from its terminal."""
-        for process in psutil.Process(self._outside.pid).children():
-            process.send_signal(number)
-
-    def end_inside(self) -> None:
-        self.send(signal.SIGTERM)
-        self.wait(20)
-
-    def wait(self, within_s: float) -> int:
-        return self._outside.wait(within_s)
-
-    def end(self) -> None:
-        self._outside.kill()
-        self._outside.wait()
 
 
 class Host:
@@ -87,8 +38,9 @@ class Host:
         for own in OWN:
             (folder / own[1:]).mkdir(parents=True)
         (folder / "hosts").write_text(f"127.0.0.1 localhost\n{ip} {name}\n")
-        self._box = _box(["--pid", "--mount", "--uts", "--mount-proc"], _furnish(name, folder))
-        self.pid = _init_of(self._box)
+        namespaces = ("--pid", "--mount", "--uts", "--mount-proc")
+        self._box = Box(namespaces, _furnish(name, folder))
+        self.pid = self._box.pid
         self._running: list[Running] = []
 
     @property
@@ -132,10 +84,7 @@ class Host:
 
     def close(self) -> None:
         """Ends the box and with it all that is in it."""
-        self._box.kill()
-        self._box.wait()
-        if self._box.stdout:
-            self._box.stdout.close()
+        self._box.close()
         for running in self._running:
             running.end()
 
@@ -150,14 +99,14 @@ class Lan:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._box = _box([], "")
-        self._pid = _init_of(self._box)
+        self._box = Box()
         self.hosts: list[Host] = []
-        self._switch("link add br0 type bridge")
-        self._switch("link set br0 up")
 
     def host(self, name: str, ip: str) -> Host:
         """A new PC, plugged in."""
+        if not self.hosts:
+            self._switch("link add br0 type bridge")
+            self._switch("link set br0 up")
         host = Host(name, ip, self._folder / name)
         self.hosts.append(host)
         self._switch(f"link add {name} type veth peer name eth0 netns {host.pid}")
@@ -177,27 +126,10 @@ class Lan:
     def close(self) -> None:
         for host in self.hosts:
             host.close()
-        self._box.kill()
-        self._box.wait()
-        if self._box.stdout:
-            self._box.stdout.close()
+        self._box.close()
 
     def _switch(self, words: str) -> None:
-        _sh("nsenter", "-t", str(self._pid), "-n", "ip", *words.split())
-
-
-def _box(namespaces: list[str], script: str) -> "subprocess.Popen[bytes]":
-    """Namespaces held open by a process that dies with us. Its init reaps orphans by itself."""
-    hold = f"set -e; {script} trap '' CHLD; echo ready; exec sleep infinity"
-    box = subprocess.Popen(
-        ["setpriv", "--pdeathsig", "KILL", "unshare", "--kill-child", "--fork", "--net"]
-        + [*namespaces, "sh", "-c", hold],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-    )
-    assert box.stdout is not None
-    assert box.stdout.readline() == b"ready\n", "a simulated PC did not start"
-    return box
+        _sh("nsenter", "-t", str(self._box.pid), "-n", "ip", *words.split())
 
 
 def _furnish(name: str, folder: Path) -> str:
@@ -213,10 +145,6 @@ def _furnish(name: str, folder: Path) -> str:
     return "".join(f"{line}; " for line in lines)
 
 
-def _init_of(box: "subprocess.Popen[bytes]") -> int:
-    return psutil.Process(box.pid).children()[0].pid
-
-
 def _reads(link: str) -> str:
     try:
         return os.readlink(link)
@@ -229,16 +157,13 @@ def _sh(*words: str) -> None:
     assert ended.returncode == 0, f"{shlex.join(words)}: {ended.stderr}"
 
 
-def why_not() -> str:
+def why_not(folder: Path) -> str:
     """Why this machine cannot simulate PCs; empty if it can."""
     if sys.platform != "linux" or os.geteuid() != 0:
         return "simulated PCs need Linux and root"
     try:
-        box = _box(["--pid", "--mount", "--uts", "--mount-proc"], "ip link set lo up;")
+        with closing(Lan(folder)) as lan:
+            lan.host("probe", "10.77.0.1")
     except (OSError, AssertionError) as error:
         return f"simulated PCs cannot be made here: {error}"
-    box.kill()
-    box.wait()
-    if box.stdout:
-        box.stdout.close()
     return ""

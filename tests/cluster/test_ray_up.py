@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.cluster.boxes import until
 from tests.cluster.conftest import Keep
-from tests.cluster.hosts import ROOT, Host, Lan, until
+from tests.cluster.hosts import ROOT, Host, Lan
 from tests.cluster.users import COUNCIL, STARTS_S, Council, ModelServer
 
 pytestmark = pytest.mark.cluster
@@ -39,11 +40,12 @@ def pcs(ssh: None, lan: Lan, tmp_path_factory: pytest.TempPathFactory) -> tuple[
 
 
 @pytest.fixture(scope="module")
-def council(pcs: tuple[Host, Host], keep: Keep) -> Council:  # type: ignore[type-arg]
+def council(pcs: tuple[Host, Host], keep: Keep) -> Council:
     """What a newcomer does on PC1: edits the addresses and the user, then the three lines."""
     pc1, pc2 = pcs
     keep(ModelServer(pc2, "alpha,beta"))
     config = (ROOT / "ray_config.yaml").read_text()
+    (pc2.home / ".bashrc").write_text("export OLLAMA_MAX_LOADED_MODELS=2\n")
     for before, after in (
         ("head_ip: 192.168.1.10 ", f"head_ip: {pc1.ip} "),
         ("- 192.168.1.11", f"- {pc2.ip}"),
@@ -69,6 +71,8 @@ def test_a_question_is_answered_by_agents_on_pc2(council: Council) -> None:
     where = {(actor["class_name"], actor["pc"]) for actor in council.actors()}
     assert {("OllamaAgent", "pc2"), ("CouncilOrchestrator", "pc1")} <= where
     assert {("OllamaAgent", "pc1"), ("ChairmanActor", "pc2")}.isdisjoint(where)
+    (offered,) = (n["resources_total"] for n in council.nodes() if n["node_name"] == "pc2")
+    assert (offered["ollama"], offered["pc:pc2"]) == (2, 1), "as PC2's own ~/.bashrc says"
 
 
 def test_the_token_is_shipped_and_kept_secret(council: Council, pcs: tuple[Host, Host]) -> None:
@@ -79,7 +83,7 @@ def test_the_token_is_shipped_and_kept_secret(council: Council, pcs: tuple[Host,
     assert len({file.read_text() for file in files}) == 1
     assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
     code, said = pc2.attempt(RAY, "status", "--address", f"{pc1.ip}:6379", RAY_AUTH_MODE="disabled")
-    assert code != 0, said
+    assert code != 0 and "InvalidAuthToken" in said, said
 
 
 def test_a_killed_raylet_is_started_again(council: Council, pcs: tuple[Host, Host]) -> None:

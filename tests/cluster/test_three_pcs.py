@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import pytest
 
+from tests.cluster.boxes import Running, until
 from tests.cluster.conftest import Keep
-from tests.cluster.hosts import Host, Lan, Running, until
+from tests.cluster.hosts import Host, Lan
 from tests.cluster.users import STARTS_S, Council, ModelServer, join, up
 
 pytestmark = pytest.mark.cluster
@@ -29,7 +30,7 @@ class ThreePcs:
 
 
 @pytest.fixture(scope="module")
-def three(lan: Lan, keep: Keep) -> ThreePcs:  # type: ignore[type-arg]
+def three(lan: Lan, keep: Keep) -> ThreePcs:
     """PC1 (own) and PC2 (alpha, beta) sit together; PC3 (alpha) is there and has not joined."""
     pc1, pc2 = lan.host("pc1", "10.77.0.1"), lan.host("pc2", "10.77.0.2")
     pc3 = lan.host("pc3", "10.77.0.3")
@@ -110,7 +111,7 @@ def test_a_pc_without_a_cable_is_done_without(three: ThreePcs) -> None:
     assert three.council.generate("beta")["node"] == "pc2"
 
 
-def test_a_pc_without_ray_takes_part_through_its_ollama(three: ThreePcs, keep: Keep) -> None:  # type: ignore[type-arg]
+def test_a_pc_without_ray_takes_part_through_its_ollama(three: ThreePcs, keep: Keep) -> None:
     """`join --ollama-url` on PC1 itself: a worker node there, whose agents talk to that URL."""
     mac = three.lan.host("mac", "10.77.0.9")
     ollama = keep(ModelServer(mac, "omega", address=mac.ip))

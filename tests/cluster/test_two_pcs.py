@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from cluster import processes
+from tests.cluster.boxes import Running, until
 from tests.cluster.conftest import Keep
-from tests.cluster.hosts import Host, Lan, Running, until
+from tests.cluster.hosts import Host, Lan
 from tests.cluster.users import COUNCIL, STARTS_S, Council, ModelServer, Visitor, join, up
 
 pytestmark = pytest.mark.cluster
@@ -38,7 +39,7 @@ class TwoPcs:
 
 
 @pytest.fixture(scope="module")
-def two(lan: Lan, keep: Keep) -> TwoPcs:  # type: ignore[type-arg]
+def two(lan: Lan, keep: Keep) -> TwoPcs:
     """PC1 is up; PC2, with alpha and beta on its own Ollama, typed the line that PC1 printed."""
     pc1, pc2 = lan.host("pc1", "10.77.0.1"), lan.host("pc2", "10.77.0.2")
     ollama = keep(ModelServer(pc2, "alpha,beta"))
@@ -49,7 +50,7 @@ def two(lan: Lan, keep: Keep) -> TwoPcs:  # type: ignore[type-arg]
     return TwoPcs(pc1, pc2, council, ollama, joined, line)
 
 
-def test_a_client_needs_the_key(two: TwoPcs, keep: Keep) -> None:  # type: ignore[type-arg]
+def test_a_client_needs_the_key(two: TwoPcs, keep: Keep) -> None:
     """Off loopback: 401 without the key or with a wrong one, an answer with the one from PC1."""
     url = f"http://{two.pc1.ip}:8000"
     stranger = keep(Visitor(two.pc2, url))
@@ -139,22 +140,29 @@ def test_a_council_in_a_box_is_not_ours(two: TwoPcs) -> None:
     assert not seen & {process.pid for process in two.pc1.outside()}
 
 
-def test_leaving_and_ending_leave_no_process(two: TwoPcs) -> None:
-    """Ctrl-C on PC2, `down` on PC1; the data stay: `up` again shows the earlier session."""
+def test_down_and_up_again(two: TwoPcs) -> None:
+    """`down` on PC1 leaves no process there and keeps the data; `up` shows the earlier session, and
+    PC2, where nobody typed anything, is back."""
     earlier = two.council.ask("alpha", "beta")["session_id"]
-
-    two.joined.send(signal.SIGINT)
-    assert two.joined.wait(60) == 0
-    left = [line for line in two.pc2.processes() if "tests.fakes" not in line]
-    assert left == []
 
     two.pc1.run(*COUNCIL, "down")
     assert two.pc1.processes() == []
     assert (two.pc1.home / ".llm-council" / "sessions.db").exists()
 
-    line = up(two.pc1, "--no-models")
-    assert line == two.line
-    assert earlier in two.pc1.run(*COUNCIL, "sessions", within_s=STARTS_S)
+    assert up(two.pc1, "--no-models") == two.line
+    assert earlier in two.pc1.run(*COUNCIL, "sessions")
     assert two.council.session(earlier)["stage"] == "complete"
+    two.joined.says("is part of the council", STARTS_S, times=2)
+    until(lambda: two.council.knows("alpha"), 60, "PC2 tells its models again")
+    assert two.council.generate("alpha")["node"] == "pc2"
+
+
+def test_ctrl_c_leaves_no_process(two: TwoPcs) -> None:
+    """PC2 leaves: nothing of ours stays there, Ollama does; the council goes on without it."""
+    two.joined.send(signal.SIGINT)
+
+    assert two.joined.wait(60) == 0
+    assert [line for line in two.pc2.processes() if "tests.fakes" not in line] == []
+    until(lambda: two.council.pcs() == {"pc1"}, 15, "PC2 is not counted on")
     two.pc1.run(*COUNCIL, "down")
     assert two.pc1.processes() == []

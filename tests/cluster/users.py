@@ -12,7 +12,8 @@ from typing import Any
 
 import httpx
 
-from tests.cluster.hosts import Host, Running, until
+from tests.cluster.boxes import Running, until
+from tests.cluster.hosts import Host
 
 COUNCIL = (sys.executable, "-m", "serve_app")
 STARTS_S = 180
@@ -135,9 +136,13 @@ class Council:
 
     def actors(self) -> list[dict[str, Any]]:
         """The living actors by Ray's own account: `name`, `class_name`, `pid`, and `pc`."""
-        names = {n["node_id"]: n["node_name"] for n in self._state("nodes")}
+        names = {node["node_id"]: node["node_name"] for node in self.nodes()}
         alive = [a for a in self._state("actors") if a["state"] == "ALIVE"]
         return [{**actor, "pc": names[actor["node_id"]]} for actor in alive]
+
+    def nodes(self) -> list[dict[str, Any]]:
+        """Every node by Ray's own account, lost ones too."""
+        return self._state("nodes")
 
     def close(self) -> None:
         self.http.close()
