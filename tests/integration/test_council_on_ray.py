@@ -6,11 +6,11 @@ import time
 from collections.abc import Iterator
 
 import httpx
-import psutil
 import pytest
 
 from tests.fakes import FakeOllama
 from tests.fakes.replies import silence
+from tests.ray_processes import actor_process
 
 pytestmark = pytest.mark.integration
 
@@ -93,7 +93,7 @@ def test_row_1_an_orchestrator_that_is_killed_goes_on_and_asks_nobody_again(
             opinions += line == "event: opinion"
             if opinions == 2:
                 break
-    process("ray::CouncilOrchestrator").kill()
+    actor_process("ray::CouncilOrchestrator").kill()
     with httpx.stream(
         "GET", f"{path}/events", headers={"Last-Event-ID": str(seen[-1])}, timeout=90
     ) as stream:
@@ -117,7 +117,7 @@ def test_row_4_a_killed_chairman_only_repeats_the_synthesis(
         for line in stream.iter_lines():
             if line == "event: synthesis_delta":
                 break
-    process("ray::ChairmanActor").kill()
+    actor_process("ray::ChairmanActor").kill()
     killed_at = time.monotonic()
     ended = httpx.get(f"{path}/events", timeout=60)
     assert time.monotonic() - killed_at < 40, "the dead chairman's call kept the agent's slot"
@@ -127,9 +127,3 @@ def test_row_4_a_killed_chairman_only_repeats_the_synthesis(
     assert session["final_answer"]["fallback"] is None
     assert session["final_answer"]["attempts"] == 2
     assert len(fake_ollama.chats) - before == 8
-
-
-def process(title: str) -> psutil.Process:
-    """The actor's process of this test's own Ray, by the title that Ray gives it."""
-    children = psutil.Process().children(recursive=True)
-    return next(p for p in children if p.cmdline() and p.cmdline()[0].startswith(title))

@@ -8,12 +8,12 @@ from typing import Any
 
 import anyio
 import httpx
-import psutil
 import pytest
 import websockets
 
 from serve_app.configuration import ApiConfig
 from tests.fake_council import TalkingCouncil
+from tests.ray_processes import actor_process
 
 pytestmark = pytest.mark.integration
 
@@ -102,9 +102,7 @@ def test_a_killed_replica_is_back_on_its_port(url: str) -> None:
     """An open connection of the dead one must not keep the port from the next."""
     with httpx.Client() as client:
         client.get(f"{url}/health")
-        name = "ray::ServeReplica:council"
-        mine = psutil.Process().children(recursive=True)
-        replica = next(one for one in mine if "".join(one.cmdline()).startswith(name))
+        replica = actor_process("ray::ServeReplica:council")
         replica.kill()
         replica.wait()
 
