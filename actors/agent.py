@@ -6,9 +6,10 @@ most `num_parallel` generations run, the rest wait here in order (Ollama's own q
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 
+import httpx
 import ray
 
 from actors.batches import Batch, Batches, Happening
@@ -25,6 +26,9 @@ log = logging.getLogger(__name__)
 WAITING_LIMIT = 64
 """Calls that may wait here. The pool sends none that must wait, so this is only a last resort."""
 
+PARTIAL_KEPT = 16_000
+"""Characters that are told of an answer which broke off."""
+
 
 class AgentConfig(Message):
     """`url` of the PC's model server, `model` as that server lists it, `num_ctx` in tokens."""
@@ -40,9 +44,11 @@ class AgentConfig(Message):
 class OllamaAgent:
     """Implements `messages.calls.Agent`; `batches` is the same for the wire."""
 
-    def __init__(self, config: AgentConfig) -> None:
+    def __init__(
+        self, config: AgentConfig, http: Callable[[], httpx.AsyncClient] = new_http_client
+    ) -> None:
         self._config = config
-        self._client = OllamaClient(new_http_client(), config.url, config.deadlines, config.num_ctx)
+        self._client = OllamaClient(http(), config.url, config.deadlines, config.num_ctx)
         self._slots = asyncio.Semaphore(config.num_parallel)
         self._waiting = 0
         self._running: dict[str, Batches] = {}
@@ -59,8 +65,9 @@ class OllamaAgent:
             yield self._failed(error)
             return
         try:
-            async for event in self._answer(call, _now() - asked_at):
-                yield event
+            async with aclosing(self._answer(call, _now() - asked_at)) as events:
+                async for event in events:
+                    yield event
         except ModelCallError as error:
             yield self._failed(error)
         finally:
@@ -115,7 +122,7 @@ class OllamaAgent:
         finally:
             self._waiting -= 1
 
-    async def _answer(self, call: GenerateCall, queued_s: float) -> AsyncIterator[Happening]:
+    async def _answer(self, call: GenerateCall, queued_s: float) -> AsyncGenerator[Happening, None]:
         left_s = max(0.001, call.timeout_s - queued_s)
         mine = call.model_copy(update={"model": self._config.model, "timeout_s": left_s})
         async with aclosing(self._client.chat(mine)) as events:
@@ -132,7 +139,7 @@ class OllamaAgent:
             detail=error.detail,
             retryable=error.retryable,
             node=self._config.node,
-            partial=error.partial,
+            partial=error.partial[:PARTIAL_KEPT],
         )
 
 
