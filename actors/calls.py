@@ -1,19 +1,21 @@
 """One call to a model, from the wish to the verdict: lease a slot, ask, try again elsewhere.
 
 Retries happen here and nowhere else: at most three attempts with full jitter, only for failures
-that say they are worth it, another PC first, never past the deadline. A prompt that turns out too
-long for the context is composed again with a smaller budget; that is not an attempt.
+that say they are worth it, another PC first, never past the deadline. What the pool refuses is
+final: it knows of no PC to ask. A PC that was out of reach twice is not asked a third time, and a
+model that one PC lacks is looked for on another. A prompt that turns out too long for the context
+is composed again with a smaller budget; that is not an attempt.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from tenacity import AsyncRetrying, retry_if_result, stop_after_attempt, wait_random_exponential
 
-from actors.errors import ContextOverflow, ModelCallError
+from actors.errors import ContextOverflow, ModelCallError, ModelNotAvailable, NodeUnreachable
 from actors.messages.calls import CallFailed, Delta, GenerateCall, Generated
 from actors.pool import Demand, Lease, Pool
 
@@ -33,13 +35,14 @@ class Caller(Generic[Task]):
 
     `compose(num_ctx, share)` builds the task for an agent with `num_ctx` tokens of context; `share`
     in (0, 1] says how much of the text budget may be used. `ask` streams the leased agent's answer.
-    `started(node, attempt)` and `heard(delta)` are told as it happens.
+    `started(node, attempt, former)` and `heard(delta)` are told as it happens; `former` is how the
+    attempt before ended.
     """
 
     demand: Demand
     compose: Callable[[int, float], Task]
     ask: Callable[[Lease, Task], Stream]
-    started: Callable[[str, int], None]
+    started: Callable[[str, int, CallFailed | None], None]
     heard: Callable[[Delta], None]
 
 
@@ -50,19 +53,27 @@ def ask_agent(lease: Lease, call: GenerateCall) -> Stream:
 
 async def call_model(pool: Pool, caller: Caller[Task]) -> Generated | CallFailed:
     """The answer, or the last failure once no attempt is left. Cancelling it cancels the call."""
-    avoid: set[str] = set()
-    attempt = 0
+    clock = asyncio.get_running_loop().time
+    ends_at = clock() + caller.demand.timeout_s
+    former: list[CallFailed] = []
 
     async def once() -> Generated | CallFailed:
-        nonlocal attempt
-        attempt += 1
-        outcome = await _attempt(pool, caller, frozenset(avoid), attempt)
-        if isinstance(outcome, CallFailed) and outcome.node:
-            avoid.add(outcome.node)
-        return outcome.model_copy(update={"attempts": attempt})
+        demand = replace(
+            caller.demand,
+            avoid=frozenset(failure.node for failure in former),
+            timeout_s=max(0.001, ends_at - clock()),
+        )
+        outcome = await _attempt(pool, replace(caller, demand=demand), former)
+        if isinstance(outcome, CallFailed):
+            former.append(outcome)
+            return outcome.model_copy(update={"attempts": len(former)})
+        return outcome.model_copy(update={"attempts": len(former) + 1})
+
+    def again(outcome: Generated | CallFailed) -> bool:
+        return isinstance(outcome, CallFailed) and clock() < ends_at and _worth_it(former)
 
     retrying = AsyncRetrying(
-        retry=retry_if_result(lambda out: isinstance(out, CallFailed) and out.retryable),
+        retry=retry_if_result(again),
         stop=stop_after_attempt(ATTEMPTS),
         wait=wait_random_exponential(multiplier=0.25, max=8),
         sleep=asyncio.sleep,
@@ -72,14 +83,24 @@ async def call_model(pool: Pool, caller: Caller[Task]) -> Generated | CallFailed
     return outcome
 
 
+def _worth_it(former: Sequence[CallFailed]) -> bool:
+    """Whether another attempt may end better than the last one did."""
+    last, nodes_before = former[-1], {failure.node for failure in former[:-1]}
+    if not last.node:
+        return False
+    if last.code == NodeUnreachable.code:
+        return last.node not in nodes_before
+    return last.retryable or last.code == ModelNotAvailable.code
+
+
 async def _attempt(
-    pool: Pool, caller: Caller[Task], avoid: frozenset[str], attempt: int
+    pool: Pool, caller: Caller[Task], former: Sequence[CallFailed]
 ) -> Generated | CallFailed:
     node = ""
     try:
-        async with pool.lease(replace(caller.demand, avoid=avoid)) as lease:
+        async with pool.lease(caller.demand) as lease:
             node = lease.node
-            caller.started(node, attempt)
+            caller.started(node, len(former) + 1, former[-1] if former else None)
             outcome = await _fitting(lease, caller)
     except ModelCallError as error:
         return failed(error, node)

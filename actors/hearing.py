@@ -25,6 +25,7 @@ from actors.council.deliberation import (
 )
 from actors.council.quoting import fence_tag, unfenced
 from actors.council.reviews import read_ballot
+from actors.errors import ContextOverflow
 from actors.messages.calls import (
     Agent,
     CallFailed,
@@ -39,6 +40,7 @@ from actors.messages.events import (
     CHAIRMAN,
     AbsenceNoted,
     AgentStarted,
+    FailedAttempt,
     FinalAnswerGiven,
     NoticeGiven,
     OpinionHeard,
@@ -130,6 +132,8 @@ class Hearing:
 
     async def _opinion(self, agent_id: str) -> None:
         def compose(num_ctx: int, share: float) -> GenerateCall:
+            if share < 1:
+                raise ContextOverflow(briefs.too_long("The question", num_ctx))
             return briefs.opinion_call(self.session, agent_id, self._limits, self._room(num_ctx))
 
         began, model = now(), self.session.seat(agent_id).model
@@ -216,10 +220,15 @@ class Hearing:
         compose: Callable[[int, float], Any],
         ask: Callable[[Lease, Any], Stream],
     ) -> Generated | CallFailed:
-        def started(node: str, attempt: int) -> None:
+        def started(node: str, attempt: int, former: CallFailed | None) -> None:
             self._record.note(
                 AgentStarted(
-                    **self._envelope(), agent_id=agent_id, stage=stage, node=node, attempt=attempt
+                    **self._envelope(),
+                    agent_id=agent_id,
+                    stage=stage,
+                    node=node,
+                    attempt=attempt,
+                    former=FailedAttempt.of(former) if former else None,
                 )
             )
 
@@ -246,6 +255,7 @@ class Hearing:
                 node=failure.node,
                 attempts=failure.attempts,
                 model=model,
+                partial=failure.partial,
             )
         )
 

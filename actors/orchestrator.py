@@ -16,11 +16,11 @@ import ray
 from actors.audience import Batch
 from actors.calls import Caller, ask_agent, call_model
 from actors.council import minutes
-from actors.council.briefs import Limits, worker_call
+from actors.council.briefs import Limits, too_long, worker_call
 from actors.council.deliberation import Closed, Session, begin, replay
 from actors.council.recommended import catalogue
 from actors.council.seating import SeatingDefaults, installed_name, seat
-from actors.errors import SessionFinished, SessionRunning, model_call_error
+from actors.errors import ContextOverflow, SessionFinished, SessionRunning, model_call_error
 from actors.hearing import Chairman, Hearing, now
 from actors.messages.calls import CallFailed, Delta, GenerateCall
 from actors.messages.configs import OrchestratorConfig
@@ -153,9 +153,11 @@ class CouncilOrchestrator:
         call_id = str(uuid.uuid4())
 
         def compose(num_ctx: int, share: float) -> GenerateCall:
+            if share < 1:
+                raise ContextOverflow(too_long("The prompt", num_ctx))
             return worker_call(call_id, request, model, self._limits.opinion(num_ctx), timeout_s)
 
-        def ignore_start(node: str, attempt: int) -> None: ...
+        def ignore_start(node: str, attempt: int, former: CallFailed | None) -> None: ...
         def ignore_text(delta: Delta) -> None: ...
 
         demand = Demand(model, call_id, now().timestamp(), timeout_s=timeout_s)

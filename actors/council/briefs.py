@@ -146,6 +146,14 @@ def worker_call(
     )
 
 
+def too_long(what: str, num_ctx: int) -> str:
+    """What is said where nothing can be trimmed."""
+    return (
+        f"{what} alone is longer than the model's context of {num_ctx} tokens. "
+        "Shorten it, or raise COUNCIL_NUM_CTX."
+    )
+
+
 def _standing_lines(session: Session) -> tuple[str, ...]:
     standings = deliberation.ranking(session)
     if not any(standing.votes for standing in standings):

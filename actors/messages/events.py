@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from actors.messages.calls import CallTiming, TokenUsage
+from actors.messages.calls import CallFailed, CallTiming, TokenUsage
 from actors.messages.message import Message
 from actors.messages.requests import CouncilRequest, Seat
 
@@ -42,14 +42,29 @@ class StageStarted(Event):
     stage: Stage
 
 
+class FailedAttempt(Message):
+    """How an attempt ended that was followed by another. `partial` is what was heard of it: for the
+    log, never an answer."""
+
+    code: str
+    detail: str
+    node: str = ""
+    partial: str = ""
+
+    @classmethod
+    def of(cls, failure: CallFailed) -> "FailedAttempt":
+        return cls(**failure.model_dump(include=set(cls.model_fields)))
+
+
 class AgentStarted(Event):
-    """A seat's call was sent (again, from attempt 2 on)."""
+    """A seat's call was sent (again, from attempt 2 on: `former` says why)."""
 
     kind: Literal["agent_started"] = "agent_started"
     agent_id: str
     stage: Stage
     node: str
     attempt: int = 1
+    former: FailedAttempt | None = None
 
 
 class AnswerEvent(Event):
@@ -89,7 +104,8 @@ class ReviewHeard(AnswerEvent):
 
 
 class AbsenceNoted(Event):
-    """A seat (or the chairman) gave nothing in a stage, after all attempts."""
+    """A seat (or the chairman) gave nothing in a stage, after all attempts. `partial` is what was
+    heard of the last one: for the log, never an answer."""
 
     kind: Literal["absence"] = "absence"
     agent_id: str
@@ -99,6 +115,7 @@ class AbsenceNoted(Event):
     node: str = ""
     attempts: int = 1
     model: str = ""
+    partial: str = ""
 
 
 class Standing(Message):
