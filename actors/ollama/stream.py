@@ -24,6 +24,8 @@ from actors.ollama.cost import Cost, cost, evaluated
 MAX_LINE = 4 * 2**20
 MAX_BYTES = 64 * 2**20
 """In bytes; the longest answer we ask for (32,768 tokens) takes about 10 MiB of lines."""
+STRAYS = 1_000
+"""Objects that are none of Ollama's, before the server is taken for something else."""
 BLANK_TOKENS = 60
 BLANK_CHARS = 4096
 """White space in a row that is no answer any more (Ollama's own guard stops at 30 or 100)."""
@@ -42,6 +44,7 @@ class Transcript:
         self._unfinished: list[bytes] = []
         self._unfinished_size = 0
         self._size = 0
+        self._strays = 0
         self._blank_tokens = 0
         self._blank_chars = 0
 
@@ -136,6 +139,9 @@ class Transcript:
         if error and not self.done:
             raise failures.in_stream(error, self.partial)
         if "message" not in chunk and "done" not in chunk:
+            self._strays += 1
+            if self._strays > STRAYS:
+                raise self._garbled()
             return
         self.lines += 1
         message = chunk.get("message")
