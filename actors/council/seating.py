@@ -17,6 +17,10 @@ from actors.messages.nodes import InstalledModel
 from actors.messages.requests import AgentSpec, CouncilRequest, Seat
 
 DEFAULT_SEATS = 3
+NOTHING = (
+    "No PC of the council offers a model just now. See with `./council status` whether Ollama runs "
+    "there; if it does, run `ollama pull qwen2.5:0.5b` on a PC, or join one that has models."
+)
 _NAMES = ("Alpha", "Beta", "Gamma", "Delta", "Epsilon", "Zeta", "Eta", "Theta", "Iota", "Kappa")
 _FORBIDDEN = re.compile("[\x00\ud800-\udfff]")
 
@@ -46,10 +50,7 @@ def seat(
     _check(request, defaults)
     sizes = _sizes(installed)
     if not sizes:
-        raise NoModelServer(
-            "No model is installed on any PC of the council. Run `ollama pull qwen2.5:0.5b` on "
-            "one, or join a PC that has models."
-        )
+        raise NoModelServer(NOTHING)
     specs = request.selected_agents or _default_specs(installed, defaults)
     models = [installed_name(spec.model, sizes) for spec in specs]
     names = _unique([_name(spec, index) for index, spec in enumerate(specs)])
@@ -117,9 +118,12 @@ def _sizes(installed: Sequence[InstalledModel]) -> dict[str, int]:
 
 
 def installed_name(name: str, installed: Collection[str]) -> str:
-    """The installed model that `name` means. Raises `ModelNotInstalled`, naming what there is."""
+    """The installed model that `name` means. Raises `ModelNotInstalled`, naming what there is, or
+    `NoModelServer` where there is nothing: a server that is down now may well have it."""
     if found := resolve(name, installed):
         return found
+    if not installed:
+        raise NoModelServer(NOTHING)
     there = ", ".join(sorted(installed))
     raise ModelNotInstalled(
         f"No PC of the council has the model {name}. Installed: {there}. "
