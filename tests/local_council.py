@@ -1,0 +1,219 @@
+"""A whole council in this process: orchestrator, chairman, pool and agents, over real sockets.
+
+All of it is the real thing but Ray: `LocalHosts` makes plain `OllamaAgent`s and `NodeProbe`s, and
+listens to an agent's batches as `RemoteAgent` would. `LocalCouncil` is the `Council` for the API.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from actors.agent import AgentConfig, OllamaAgent
+from actors.chairman import ChairmanActor
+from actors.council import minutes
+from actors.council.deliberation import replay
+from actors.messages.calls import Agent, CallFailed, Delta, GenerateCall, Generated
+from actors.messages.configs import OrchestratorConfig
+from actors.messages.events import LiveEvent, StoredEvent
+from actors.messages.nodes import ModelCatalogue, NodeReport
+from actors.messages.requests import CouncilRequest, WorkerRequest, WorkerResult
+from actors.messages.sessions import CouncilSession, SessionSummary
+from actors.ollama.deadlines import Deadlines
+from actors.ollama.wire import new_http_client
+from actors.orchestrator import CouncilOrchestrator
+from actors.probe import LocalNode, NodeProbe
+from actors.sessions import SessionStore
+from cluster.hosts import Site
+from cluster.nodes import NodeView
+from cluster.pool import CouncilPool, PoolConfig
+from tests.fakes import Request
+
+PATIENT = PoolConfig(report_s=3600.0, watch_s=0.05)
+"""PCs are asked for their report once, and then only if need be: a test says when they change."""
+
+
+@dataclass(frozen=True)
+class LocalPc:
+    """A PC, by the URL of its model server."""
+
+    name: str
+    url: str
+    max_models: int = 3
+    num_parallel: int = 1
+    is_head: bool = False
+
+    @property
+    def view(self) -> NodeView:
+        return NodeView(self.name, self.name, "127.0.0.1", self.max_models, self.is_head)
+
+    def local(self) -> LocalNode:
+        return LocalNode(
+            name=self.name,
+            ip="127.0.0.1",
+            role="head" if self.is_head else "worker",
+            ollama_url=self.url,
+            max_models=self.max_models,
+            num_parallel=self.num_parallel,
+        )
+
+
+class NearAgent:
+    """An agent heard by its batches, as over Ray."""
+
+    def __init__(self, agent: OllamaAgent) -> None:
+        self._agent = agent
+
+    async def generate(self, call: GenerateCall) -> AsyncIterator[Delta | Generated | CallFailed]:
+        async with aclosing(self._agent.batches(call)) as batches:
+            async for batch in batches:
+                for event in batch:
+                    yield event
+
+
+class LocalHosts:
+    """Implements `cluster.hosts.Hosts` in this process. `pcs` may change: PCs come and go."""
+
+    def __init__(self, *pcs: LocalPc, deadlines: Deadlines, num_ctx: int) -> None:
+        self.pcs = {pc.name: pc for pc in pcs}
+        self.started: list[Site] = []
+        self._deadlines = deadlines
+        self._num_ctx = num_ctx
+        self._probes: dict[str, NodeProbe] = {}
+        self._agents: dict[Site, OllamaAgent] = {}
+        self._clients: list[httpx.AsyncClient] = []
+
+    async def nodes(self) -> tuple[NodeView, ...]:
+        return tuple(pc.view for pc in self.pcs.values())
+
+    async def report(self, node: NodeView) -> NodeReport:
+        if node.name not in self._probes:
+            self._probes[node.name] = NodeProbe(self.pcs[node.name].local, self._http)
+        return await self._probes[node.name].report()
+
+    async def start(self, site: Site) -> Agent | CallFailed:
+        config = AgentConfig(
+            model=site.model,
+            url=site.url,
+            node=site.node,
+            num_ctx=self._num_ctx,
+            num_parallel=site.num_parallel,
+            deadlines=self._deadlines,
+        )
+        self.started.append(site)
+        agent = self._agents[site] = OllamaAgent(config, self._http)
+        return await agent.load() or NearAgent(agent)
+
+    async def stop(self, site: Site) -> None:
+        await self._agents.pop(site).unload()
+
+    async def found(self) -> tuple[Site, ...]:
+        return ()
+
+    async def close(self) -> None:
+        for client in self._clients:
+            await client.aclose()
+
+    def _http(self) -> httpx.AsyncClient:
+        self._clients.append(new_http_client())
+        return self._clients[-1]
+
+
+class LocalCouncil:
+    """Implements `cluster.council.Council` over an orchestrator in this process."""
+
+    def __init__(self, orchestrator: CouncilOrchestrator, hosts: LocalHosts) -> None:
+        self.orchestrator = orchestrator
+        self.hosts = hosts
+
+    async def open(
+        self, request: CouncilRequest, idempotency_key: str | None = None
+    ) -> CouncilSession:
+        return await self.orchestrator.open(request, idempotency_key)
+
+    async def wait(self, session_id: str) -> CouncilSession:
+        return await self.orchestrator.wait(session_id)
+
+    async def ask(self, request: CouncilRequest) -> CouncilSession:
+        return await self.orchestrator.ask(request)
+
+    async def session(self, session_id: str) -> CouncilSession:
+        return await self.orchestrator.session(session_id)
+
+    async def sessions(
+        self, limit: int, before: datetime | None, q: str | None
+    ) -> tuple[SessionSummary, ...]:
+        return await self.orchestrator.sessions(limit, before, q)
+
+    async def events(
+        self, session_id: str, after: int = 0
+    ) -> AsyncIterator[StoredEvent | LiveEvent]:
+        async with aclosing(self.orchestrator.events(session_id, after)) as batches:
+            async for batch in batches:
+                for event in batch:
+                    yield event
+
+    async def cancel(self, session_id: str) -> CouncilSession:
+        return await self.orchestrator.cancel(session_id)
+
+    async def purge(self, session_id: str) -> None:
+        await self.orchestrator.purge(session_id)
+
+    async def catalogue(self) -> ModelCatalogue:
+        return await self.orchestrator.catalogue()
+
+    async def generate(self, request: WorkerRequest) -> WorkerResult:
+        return await self.orchestrator.generate(request)
+
+    async def nodes(self) -> tuple[NodeReport, ...]:
+        return await self.orchestrator.nodes()
+
+    async def readiness(self) -> dict[str, bool]:
+        return await self.orchestrator.readiness()
+
+
+@asynccontextmanager
+async def local_council(
+    home: Path,
+    *pcs: LocalPc,
+    deadlines: Deadlines = Deadlines(),  # noqa: B008 - a frozen value
+    pool: PoolConfig = PATIENT,
+    **config: Any,
+) -> AsyncIterator[LocalCouncil]:
+    """`config`: fields of `OrchestratorConfig`. Its store is `home/sessions.db`."""
+    hosts = LocalHosts(*pcs, deadlines=deadlines, num_ctx=pool.num_ctx)
+    wanted = OrchestratorConfig(store_path=home / "sessions.db", **config)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(hosts.close)
+        orchestrator = CouncilOrchestrator(
+            wanted, lambda: CouncilPool(pool, hosts), ChairmanActor()
+        )
+        stack.push_async_callback(orchestrator.close)
+        yield LocalCouncil(orchestrator, hosts)
+
+
+async def kept_events(home: Path, session_id: str) -> list[StoredEvent]:
+    """What a store opened anew has of the session."""
+    store = SessionStore(home / "sessions.db", minutes.summarise)
+    await store.open()
+    try:
+        return await store.events(session_id)
+    finally:
+        await store.close()
+
+
+async def kept(home: Path, session_id: str) -> CouncilSession:
+    """The session as a store opened anew tells it."""
+    return minutes.view(replay(await kept_events(home, session_id)))
+
+
+def stage_of(request: Request) -> str:
+    """The stage that a chat belongs to, by its prompt."""
+    if request.json.get("format"):
+        return "review"
+    last = request.json["messages"][-1]["content"]
+    return "synthesis" if "you are the chairman" in last else "opinions"
