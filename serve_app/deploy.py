@@ -18,9 +18,11 @@ from serve_app import app
 from serve_app.configuration import ApiConfig
 
 VERSION = "0.1.0"
+DASHBOARD_PORT = 8265
+"""Where Ray puts its dashboard unless told otherwise; on loopback of PC1 only."""
 
 
-def deploy(settings: Settings, dashboard_url: str | None = None) -> None:
+def deploy(settings: Settings) -> None:
     """Creates what is missing and serves; returns once HTTP is up. Everything outlives this
     process. Raises `ray.exceptions.RayError`, `ConnectionError` when there is no head."""
     head.connect(settings)
@@ -28,7 +30,7 @@ def deploy(settings: Settings, dashboard_url: str | None = None) -> None:
         head.start_council(settings)
         app.run(
             partial(RayCouncil, head.find_orchestrator),
-            api_config(settings, dashboard_url),
+            api_config(settings),
             settings.host,
             settings.port,
         )
@@ -36,13 +38,13 @@ def deploy(settings: Settings, dashboard_url: str | None = None) -> None:
         ray.shutdown()
 
 
-def api_config(settings: Settings, dashboard_url: str | None = None) -> ApiConfig:
+def api_config(settings: Settings) -> ApiConfig:
     """What HTTP is told. Off loopback the key is required; only its hash goes to the replica."""
     return ApiConfig(
         version=VERSION,
         python_version=platform.python_version(),
         ray_version=version("ray"),
-        dashboard_url=dashboard_url,
+        dashboard_url=f"http://127.0.0.1:{settings.dashboard_port or DASHBOARD_PORT}",
         require_key=settings.lan,
         key_sha256=_hash(secret(settings.home, KEY)),
         join_token_sha256=_hash(secret(settings.home, TOKEN)),
