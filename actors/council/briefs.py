@@ -9,7 +9,7 @@ from actors.council.context import (
     Fitted,
     answer_budget,
     estimate_prompt,
-    estimate_tokens,
+    estimate_up_to,
     fit,
 )
 from actors.council.deliberation import Session
@@ -178,7 +178,7 @@ def fitted_answers(session: Session, limits: Limits, num_ctx: int, share: float)
     )
     reply = max(limits.review(num_ctx), limits.synthesis(num_ctx))
     budget = answer_budget(num_ctx, reply, fixed)
-    needed = sum(estimate_tokens(answer.text) for answer in answers)
+    needed = sum(estimate_up_to(answer.text, budget) for answer in answers)
     return fit(answers, round(min(budget, needed) * share))
 
 

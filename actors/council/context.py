@@ -25,6 +25,8 @@ _PIECE = re.compile(
 _ACCENTED = re.compile(r"[\u00c0-\u024f]")
 _WEIGHTS = {"free": 0, "single": 1, "wide": 2, "hangul": 3, "astral": 4}
 _LONG_WORD = 14
+MOST_LETTERS = 6
+"""Characters that one estimated token covers at most: five letters and the space before them."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,12 @@ def estimate_tokens(text: str) -> int:
     """
     letters = 3 if _ACCENTED.search(text) else 5
     return sum(_weight(match, letters) for match in _PIECE.finditer(text))
+
+
+def estimate_up_to(text: str, limit: int) -> int:
+    """Tokens of `text`; where they are more than `limit`, any number above it. Reads no more of the
+    text than it must: answers may have megabytes."""
+    return estimate_tokens(text[: MOST_LETTERS * (max(0, limit) + 1)])
 
 
 def _weight(match: re.Match[str], letters: int) -> int:
@@ -89,7 +97,7 @@ def fit(answers: Sequence[Answer], budget_tokens: int) -> Fitted:
     A trimmed answer keeps its beginning and its end, with a marker between that says how much is
     missing. With a budget below the markers' own size, only the markers are left.
     """
-    sizes = [estimate_tokens(answer.text) for answer in answers]
+    sizes = [estimate_up_to(answer.text, budget_tokens) for answer in answers]
     level = _water_level(sizes, budget_tokens)
     fitted = tuple(
         answer if size <= level else Answer(answer.label, _shorten(answer.text, level))
@@ -115,7 +123,7 @@ def _water_level(sizes: Sequence[int], budget: int) -> int:
 
 def _shorten(text: str, tokens: int) -> str:
     """The longest beginning and end of `text` (3 : 2) that with the marker fit `tokens`."""
-    best, low, high = _cut(text, 0), 1, len(text) - 1
+    best, low, high = _cut(text, 0), 1, min(len(text) - 1, MOST_LETTERS * tokens)
     while low <= high:
         kept = (low + high) // 2
         shorter = _cut(text, kept)

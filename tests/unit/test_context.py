@@ -1,17 +1,20 @@
 """The budget: a high estimate in every script, and an even, visible cut."""
 
 import re
+import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.council.context import (
     MESSAGE_TOKENS,
+    MOST_LETTERS,
     Answer,
     answer_budget,
     estimate_prompt,
     estimate_tokens,
+    estimate_up_to,
     fit,
 )
 from actors.messages.calls import ChatMessage
@@ -133,7 +136,21 @@ texts = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=50)
+@given(texts, st.integers(-1, 100))
+def test_an_estimate_up_to_a_limit_agrees_with_the_whole_one(text: str, limit: int) -> None:
+    assert len(text) <= MOST_LETTERS * estimate_tokens(text)
+    told, whole = estimate_up_to(text, limit), estimate_tokens(text)
+    assert told == whole if whole <= limit else told > limit
+
+
+def test_megabytes_cost_no_more_than_what_is_kept_of_them() -> None:
+    answers = [Answer(label, "x=[1]; " * 1_000_000) for label in "ABC"]
+    began = time.process_time()
+    fitted = fit(answers, 3_000)
+    assert time.process_time() - began < 0.5
+    assert fitted.trimmed == ("A", "B", "C")
+
+
 @given(st.lists(texts, max_size=4), st.integers(0, 2000))
 def test_what_is_fitted_fits_and_says_what_was_trimmed(contents: list[str], budget: int) -> None:
     answers = [Answer(chr(65 + index), text) for index, text in enumerate(contents)]
