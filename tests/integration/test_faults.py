@@ -242,7 +242,7 @@ class TestRow13:
             await council.ask(REQUEST)
             async with FakeOllama([BETA]) as second:
                 council.hosts.pcs["pc2"] = LocalPc("pc2", second.url)
-                await second.until(lambda: len(second.requests) >= 3)  # it has told what it has
+                await second.until(lambda: sum(r.finished for r in second.requests) >= 3)
                 del fake.models[BETA]
                 session = await council.ask(REQUEST)
         assert ended(session) == ("complete", None, False)
