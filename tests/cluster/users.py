@@ -26,7 +26,7 @@ class Visitor:
 
     def __init__(self, host: Host, url: str, token: str | None = None) -> None:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._http = httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=180)
+        self._http = httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=90)
         self._threads = ThreadPoolExecutor(4, initializer=_enter, initargs=(host.pid,))
 
     def get(self, path: str) -> httpx.Response:
