@@ -10,6 +10,7 @@ import secrets
 import uuid
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 import ray
 
@@ -20,7 +21,14 @@ from actors.council.briefs import Limits, too_long, worker_call
 from actors.council.deliberation import Closed, Session, begin, replay
 from actors.council.recommended import catalogue
 from actors.council.seating import SeatingDefaults, installed_name, seat
-from actors.errors import ContextOverflow, SessionFinished, SessionRunning, model_call_error
+from actors.errors import (
+    ContextOverflow,
+    ModelNotInstalled,
+    NoModelServer,
+    SessionFinished,
+    SessionRunning,
+    model_call_error,
+)
 from actors.hearing import Chairman, Hearing, now
 from actors.messages.calls import CallFailed, Delta, GenerateCall
 from actors.messages.configs import OrchestratorConfig
@@ -33,6 +41,7 @@ from actors.record import Record, stage_of
 from actors.session_rows import Idempotency
 from actors.sessions import SessionStore
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
@@ -57,7 +66,7 @@ class CouncilOrchestrator:
     ) -> CouncilSession:
         """Stores the session and lets it be heard; returns once it is committed."""
         await self._started()
-        started = self._summon(request, await self._pool.reports())
+        started = await self._by_reports(lambda reports: self._summon(request, reports))
         key = Idempotency.of(idempotency_key, request) if idempotency_key else None
         created = await self._store.create(started, key)
         if created.existing:
@@ -146,9 +155,7 @@ class CouncilOrchestrator:
 
     async def generate(self, request: WorkerRequest) -> WorkerResult:
         """One stateless generation on whichever PC the pool picks."""
-        model = installed_name(
-            request.model, [m.name for m in _installed(await self._pool.reports())]
-        )
+        model = await self._by_reports(lambda reports: _resolve(request.model, reports))
         timeout_s = self._config.deadline_s
         call_id = str(uuid.uuid4())
 
@@ -196,6 +203,14 @@ class CouncilOrchestrator:
         if self._starting.done() and self._starting.exception() is not None:
             self._starting = asyncio.create_task(self._start())
         await asyncio.shield(self._starting)
+
+    async def _by_reports(self, choose: Callable[[tuple[NodeReport, ...]], T]) -> T:
+        """`choose` by what the PCs told last; if a model is missing there, by what they tell now:
+        a PC may just have joined, a model just have been pulled."""
+        try:
+            return choose(await self._pool.reports())
+        except (ModelNotInstalled, NoModelServer):
+            return choose(await self._pool.reports(fresh=True))
 
     def _summon(self, request: CouncilRequest, reports: tuple[NodeReport, ...]) -> SessionStarted:
         config = self._config
@@ -247,6 +262,10 @@ def _installed(reports: tuple[NodeReport, ...]) -> tuple[InstalledModel, ...]:
     """Every model that some PC has on disk, once."""
     found = {m.name: m for report in reports if report.ollama for m in report.ollama.installed}
     return tuple(found.values())
+
+
+def _resolve(model: str, reports: tuple[NodeReport, ...]) -> str:
+    return installed_name(model, [installed.name for installed in _installed(reports)])
 
 
 def _still_speaking(so_far: Batch, stored: list[StoredEvent]) -> Batch:

@@ -45,8 +45,8 @@ class Pool(Protocol):
         `CallCancelled` when the pool is closed, and otherwise why no PC could load it."""
         ...
 
-    async def reports(self) -> tuple[NodeReport, ...]:
-        """What every PC told last; a PC that is gone is not in it."""
+    async def reports(self, fresh: bool = False) -> tuple[NodeReport, ...]:
+        """What every PC told last, or (`fresh`) tells now; a PC that is gone is not in it."""
         ...
 
     async def close(self) -> None: ...

@@ -37,12 +37,13 @@ log = logging.getLogger(__name__)
 class PoolConfig:
     """Seconds, and `num_ctx` in tokens. `fairness_s`: after that wait a demand may take the place
     of a model that others still want; `cooldown_s`: how long a PC is spared a model that failed
-    to load there; `report_s`, `watch_s`: how often a PC is asked for its report, and Ray for its
-    PCs."""
+    to load there; `return_s`: how long a model is waited for whose PC went away; `report_s`,
+    `watch_s`: how often a PC is asked for its report, and Ray for its PCs."""
 
     num_ctx: int = 4096
     fairness_s: float = 30.0
     cooldown_s: float = 30.0
+    return_s: float = 45.0
     report_s: float = 5.0
     watch_s: float = 1.0
 
@@ -59,7 +60,7 @@ class CouncilPool:
 
     def __init__(self, config: PoolConfig, hosts: Hosts) -> None:
         self._config = config
-        self._roster = Roster(config.cooldown_s)
+        self._roster = Roster(config.cooldown_s, config.return_s)
         self._seats = Seats(hosts, self._roster, self._changed)
         self._scouts = Scouts(
             hosts, self._roster, self._seats, self._changed, config.watch_s, config.report_s
@@ -84,9 +85,12 @@ class CouncilPool:
         finally:
             self._seats.release(seat)
 
-    async def reports(self) -> tuple[NodeReport, ...]:
-        """What every PC told last, by name; a PC that is gone is not in it."""
+    async def reports(self, fresh: bool = False) -> tuple[NodeReport, ...]:
+        """What every PC told last, by name; a PC that is gone is not in it. `fresh`: asks them all
+        now, and waits for those that answer soon."""
         await self._scouts.ready()
+        if fresh:
+            await self._scouts.refresh()
         return tuple(
             report.model_copy(update={"agents": self._seats.models_on(report.name)})
             for report in self._roster.reports()
@@ -145,7 +149,7 @@ class CouncilPool:
                     self._seats.place(node, model)
                 case Evict(model, node):
                     self._seats.evict(node, model)
-                case Reject(number, model, reason):
+                case Reject(number, model, reason) if not self._roster.may_return(model, now):
                     self._waiters[number].seat.set_exception(self._refusal(model, reason))
 
     def _refusal(self, model: str, reason: str) -> ModelCallError:

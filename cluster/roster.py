@@ -58,11 +58,13 @@ class Entry:
 class Roster:
     """Every PC that is alive, by name."""
 
-    def __init__(self, cooldown_s: float) -> None:
+    def __init__(self, cooldown_s: float, return_s: float) -> None:
         self.entries: dict[str, Entry] = {}
         self._cooldown_s = cooldown_s
+        self._return_s = return_s
+        self._gone: dict[str, tuple[frozenset[str], float]] = {}
 
-    def seen(self, nodes: Iterable[NodeView]) -> tuple[list[NodeView], list[str]]:
+    def seen(self, nodes: Iterable[NodeView], now: float) -> tuple[list[NodeView], list[str]]:
         """Takes in who is alive now. Returns who joined (again) and the names of who left."""
         alive = {node.name: node for node in nodes}
         joined = [
@@ -72,9 +74,11 @@ class Roster:
         ]
         left = [name for name in self.entries if name not in alive]
         for name in left:
-            del self.entries[name]
+            models = frozenset(self.entries.pop(name).installed)
+            self._gone[name] = (models, now + self._return_s)
         for node in joined:
             self.entries[node.name] = Entry(node)
+            self._gone.pop(node.name, None)
         return joined, left
 
     def reported(self, name: str, report: NodeReport, now: float) -> None:
@@ -133,6 +137,10 @@ class Roster:
             failure for until, failure in sorted(failures, key=lambda f: f[0]) if until > now
         ]
         return current[-1] if current else None
+
+    def may_return(self, model: str, now: float) -> bool:
+        """Whether a PC that had the model left so lately that it may come back (cable, sleep)."""
+        return any(model in models and now < until for models, until in self._gone.values())
 
     def known(self, model: str) -> bool:
         return any(model in entry.installed for entry in self.entries.values())

@@ -13,6 +13,7 @@ from cluster.seats import Seats
 
 FRESH_S = 1.0
 """A report younger than this is believed when it lacks a model that somebody asks for."""
+REFRESH_S = 10.0
 FIRST_LOOK_S = 20.0
 """How long a PC that does not answer may hold up the very first question: its probe's process must
 start before it can."""
@@ -52,6 +53,13 @@ class Scouts:
         for node in self._roster.doubt(_now(), FRESH_S):
             self._ask(node)
 
+    async def refresh(self) -> None:
+        """Looks who is there and asks every PC now; waits for those that answer soon."""
+        await self._look()
+        self.ask_again()
+        if self._asking:
+            await asyncio.wait(self._asking.values(), timeout=REFRESH_S)
+
     async def close(self) -> None:
         tasks = [*self._asking.values(), *([self._watching] if self._watching else [])]
         for task in tasks:
@@ -74,7 +82,7 @@ class Scouts:
             await self._look()
 
     async def _look(self) -> None:
-        joined, left = self._roster.seen(await self._hosts.nodes())
+        joined, left = self._roster.seen(await self._hosts.nodes(), _now())
         for name in [*left, *(node.name for node in joined)]:
             self._seats.lost(name)
         for node in self._roster.due(_now(), self._report_s):

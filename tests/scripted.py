@@ -102,7 +102,7 @@ class ScriptedPool:
             raise ModelNotAvailable(f"No PC has {demand.model}")
         yield Lease(self.agent, "pc1", self.num_ctx, 0)
 
-    async def reports(self) -> tuple[NodeReport, ...]:
+    async def reports(self, fresh: bool = False) -> tuple[NodeReport, ...]:
         installed = tuple(InstalledModel(name=name, size=1) for name in self.models)
         ollama = OllamaStatus(url="http://127.0.0.1:1", connected=True, installed=installed)
         return (

@@ -23,6 +23,8 @@ from serve_app.cli.model_server import ModelServer, find_or_start
 from serve_app.cli.terminal import Stop, note, step, tell
 
 READY_S = 90.0
+DEPLOY_S = 300.0
+"""For actors and HTTP to start: 10 s on a quiet PC, a minute and more on a busy one."""
 
 
 def up(settings: Settings, want_embedded: bool, coordinate_only: bool) -> None:
@@ -99,14 +101,21 @@ def _deploy(settings: Settings) -> None:
     """`./council deploy` in a process of its own: Ray's chatter goes to a log."""
     log = settings.home / "logs" / "deploy.log"
     with log.open("w") as output:
-        ended = subprocess.run(
-            [sys.executable, "-m", "serve_app", "deploy"],
-            env={**inherited_environment(), **ray_node.ray_environment(settings)},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            cwd=Path(__file__).parents[2],
-        )
+        try:
+            ended = subprocess.run(
+                [sys.executable, "-m", "serve_app", "deploy"],
+                env={**inherited_environment(), **ray_node.ray_environment(settings)},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd=Path(__file__).parents[2],
+                timeout=DEPLOY_S,
+            )
+        except subprocess.TimeoutExpired:
+            raise Stop(
+                f"Ray did not start the council within {DEPLOY_S:.0f} s: this PC may be too busy.",
+                f"All that was said: {log}",
+            ) from None
     if ended.returncode != 0:
         said = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
         last = said[-1].strip()[-400:] if said else "it said nothing"

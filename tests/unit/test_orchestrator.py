@@ -19,6 +19,7 @@ from actors.errors import (
 from actors.messages.calls import CallFailed, GenerateCall
 from actors.messages.configs import OrchestratorConfig
 from actors.messages.events import DeltaEvent
+from actors.messages.nodes import NodeReport
 from actors.messages.requests import AgentSpec, CouncilRequest, WorkerRequest
 from actors.orchestrator import CouncilOrchestrator
 from tests.scripted import ScriptedPool, plausible, seat_of_call, stage_of_call
@@ -329,3 +330,15 @@ async def test_the_history_lists_newest_first_and_finds_text(tmp_path: Path) -> 
     assert [s.query for s in everything] == ["second question", "first question"]
     assert [s.query for s in found] == ["first question"]
     assert everything[0].total_tokens > 0
+
+
+async def test_a_model_that_was_pulled_just_now_is_found_by_asking_the_pcs_again(
+    tmp_path: Path,
+) -> None:
+    class Lagging(ScriptedPool):
+        async def reports(self, fresh: bool = False) -> tuple[NodeReport, ...]:
+            return await super().reports() if fresh else ()
+
+    async with council(tmp_path, Lagging()) as orchestrator:
+        session = await orchestrator.ask(REQUEST)
+    assert session.stage == "complete"

@@ -5,6 +5,7 @@ import pickle
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Protocol
 
 import pytest
@@ -23,7 +24,8 @@ from cluster.hosts import Site
 from cluster.pool import CouncilPool, PoolConfig
 from tests.fake_hosts import FakeHosts, FakePc, failure, until
 
-CONFIG = PoolConfig(fairness_s=0.05, cooldown_s=30.0, report_s=0.02, watch_s=0.01)
+CONFIG = PoolConfig(fairness_s=0.05, cooldown_s=30.0, return_s=0.05, report_s=0.02, watch_s=0.01)
+PATIENT = replace(CONFIG, return_s=30.0)
 STALE = PoolConfig(report_s=3600, watch_s=0.01)
 """PCs are asked once, and then only if need be."""
 CALL = GenerateCall(
@@ -251,6 +253,28 @@ class TestComingAndGoing:
         with pytest.raises(ModelNotAvailable):
             await ask(pool, want("a:1"))
         assert await pool.reports() == ()
+
+    async def test_a_pc_that_was_away_for_a_moment_is_waited_for(self, opened: Open) -> None:
+        """Rows 7 and 10: a cable out for a moment makes it slower, not absent."""
+        hosts = FakeHosts(FakePc("pc1", ("a:1",)))
+        pool = opened(hosts, PATIENT)
+        await ask(pool, want("a:1"))
+        away = hosts.pcs.pop("pc1")
+        await until(lambda: hosts.count("stop"))
+        waiting = asyncio.create_task(ask(pool, want("a:1")))
+        with pytest.raises(ModelNotAvailable):
+            await ask(pool, want("b:1"))
+        assert not waiting.done()
+        hosts.pcs["pc1"] = replace(away, node_id="second")
+        assert (await waiting)[0] == "pc1"
+
+    async def test_a_fresh_look_sees_a_pc_that_joined_just_now(self, opened: Open) -> None:
+        hosts = FakeHosts()
+        pool = opened(hosts, replace(STALE, watch_s=3600))
+        assert await pool.reports() == ()
+        hosts.pcs["pc1"] = FakePc("pc1", ("a:1",))
+        assert await pool.reports() == ()
+        assert [report.name for report in await pool.reports(fresh=True)] == ["pc1"]
 
     async def test_a_load_that_ends_after_its_pc_left_makes_no_agent(self, opened: Open) -> None:
         gate, leave = asyncio.Event(), asyncio.Event()
