@@ -1,6 +1,7 @@
 """The minutes: a session's record as clients see it. All of it is derived, nothing is kept."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from actors.council import deliberation
 from actors.council.accounting import session_latency, session_usage
@@ -154,19 +155,26 @@ def _duration(event: AnswerEvent) -> int:
     return event.timing.wall_ms + event.timing.queue_ms
 
 
+def _spoken(event: AnswerEvent) -> dict[str, Any]:
+    """What the views of an opinion, a review and the final answer have in common."""
+    return {
+        "prompt_tokens": event.usage.prompt_tokens,
+        "completion_tokens": event.usage.completion_tokens,
+        "tokens_used": event.usage.total_tokens,
+        "duration_ms": _duration(event),
+        "node": event.node,
+        "truncated": event.truncated,
+        "attempts": event.attempts,
+    }
+
+
 def _opinion(session: Session, event: OpinionHeard) -> Opinion:
     return Opinion(
         agent_id=event.agent_id,
         agent_name=session.seat(event.agent_id).name,
         model=event.model,
         content=event.content,
-        prompt_tokens=event.usage.prompt_tokens,
-        completion_tokens=event.usage.completion_tokens,
-        tokens_used=event.usage.total_tokens,
-        duration_ms=_duration(event),
-        node=event.node,
-        truncated=event.truncated,
-        attempts=event.attempts,
+        **_spoken(event),
     )
 
 
@@ -176,14 +184,8 @@ def _review(session: Session, event: ReviewHeard) -> Review:
         reviewer_name=session.seat(event.agent_id).name,
         model=event.model,
         rankings=event.rankings,
-        prompt_tokens=event.usage.prompt_tokens,
-        completion_tokens=event.usage.completion_tokens,
-        tokens_used=event.usage.total_tokens,
-        duration_ms=_duration(event),
-        node=event.node,
         rejected=event.rejected,
-        truncated=event.truncated,
-        attempts=event.attempts,
+        **_spoken(event),
     )
 
 
@@ -191,13 +193,7 @@ def _final(event: FinalAnswerGiven) -> FinalAnswer:
     return FinalAnswer(
         content=event.content,
         chairman_model=event.model,
-        prompt_tokens=event.usage.prompt_tokens,
-        completion_tokens=event.usage.completion_tokens,
-        tokens_used=event.usage.total_tokens,
-        duration_ms=_duration(event),
         sources_cited=event.sources_cited,
         fallback=event.fallback,
-        node=event.node,
-        truncated=event.truncated,
-        attempts=event.attempts,
+        **_spoken(event),
     )
