@@ -63,15 +63,18 @@ class LocalPc:
 
 
 class NearAgent:
-    """An agent heard by its batches, as over Ray."""
+    """An agent heard by its batches, as over Ray. `answered`: what was asked and answered."""
 
-    def __init__(self, agent: OllamaAgent) -> None:
+    def __init__(self, agent: OllamaAgent, answered: list[tuple[GenerateCall, Generated]]) -> None:
         self._agent = agent
+        self._answered = answered
 
     async def generate(self, call: GenerateCall) -> AsyncIterator[Delta | Generated | CallFailed]:
         async with aclosing(self._agent.batches(call)) as batches:
             async for batch in batches:
                 for event in batch:
+                    if isinstance(event, Generated):
+                        self._answered.append((call, event))
                     yield event
 
 
@@ -80,7 +83,7 @@ class LocalHosts:
 
     def __init__(self, *pcs: LocalPc, deadlines: Deadlines, num_ctx: int) -> None:
         self.pcs = {pc.name: pc for pc in pcs}
-        self.started: list[Site] = []
+        self.answered: list[tuple[GenerateCall, Generated]] = []
         self._deadlines = deadlines
         self._num_ctx = num_ctx
         self._probes: dict[str, NodeProbe] = {}
@@ -104,9 +107,8 @@ class LocalHosts:
             num_parallel=site.num_parallel,
             deadlines=self._deadlines,
         )
-        self.started.append(site)
         agent = self._agents[site] = OllamaAgent(config, self._http)
-        return await agent.load() or NearAgent(agent)
+        return await agent.load() or NearAgent(agent, self.answered)
 
     async def stop(self, site: Site) -> None:
         await self._agents.pop(site).unload()
