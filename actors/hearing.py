@@ -9,12 +9,10 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from actors.calls import Caller, Stream, ask_agent, call_model
-from actors.council import briefs, deliberation
-from actors.council.anonymity import cited, reveal
+from actors.council import briefs, deliberation, outcomes
 from actors.council.briefs import Limits, Room
 from actors.council.context import Fitted
 from actors.council.deliberation import (
-    FALLBACK_OPINION,
     AskOpinions,
     AskReviews,
     AskSynthesis,
@@ -23,29 +21,21 @@ from actors.council.deliberation import (
     UseOpinion,
     next_step,
 )
-from actors.council.quoting import fence_tag, unfenced
-from actors.council.reviews import read_ballot
+from actors.council.outcomes import Said
 from actors.errors import ContextOverflow
 from actors.messages.calls import (
     Agent,
     CallFailed,
-    CallTiming,
     Delta,
     GenerateCall,
     Generated,
     SynthesisBrief,
-    TokenUsage,
 )
 from actors.messages.events import (
     CHAIRMAN,
-    AbsenceNoted,
     AgentStarted,
     FailedAttempt,
-    FinalAnswerGiven,
-    NoticeGiven,
-    OpinionHeard,
     RankingMade,
-    ReviewHeard,
     SessionClosed,
     Stage,
     StageStarted,
@@ -117,7 +107,8 @@ class Hearing:
                 self._begin("synthesis")
                 await self._synthesis(model, fallback)
             case UseOpinion(agent_id):
-                await self._let_stand(agent_id)
+                event = outcomes.standing_opinion(self.session, agent_id, now())
+                await self._record.hear(event)
             case Closed():
                 raise AssertionError("a closed session owes nothing")
 
@@ -136,37 +127,19 @@ class Hearing:
                 raise ContextOverflow(briefs.too_long("The question", num_ctx))
             return briefs.opinion_call(self.session, agent_id, self._limits, self._room(num_ctx))
 
-        began, model = now(), self.session.seat(agent_id).model
-        outcome = await self._call("opinions", agent_id, model, compose, ask_agent)
-        if isinstance(outcome, CallFailed):
-            return await self._absent("opinions", agent_id, model, outcome)
-        await self._record.hear(
-            OpinionHeard(
-                **self._answer(agent_id, model, outcome, began),
-                content=outcome.content,
-            )
-        )
+        model = self.session.seat(agent_id).model
+        if said := await self._call("opinions", agent_id, model, compose, ask_agent):
+            await self._record.hear(outcomes.opinion(self.session, agent_id, said))
 
     async def _review(self, agent_id: str) -> None:
         def compose(num_ctx: int, share: float) -> GenerateCall:
             fitted, room = self._answers(agent_id, num_ctx, share), self._room(num_ctx)
             return briefs.review_call(self.session, agent_id, fitted, self._limits, room)
 
-        began, model = now(), self.session.seat(agent_id).model
-        outcome = await self._call("review", agent_id, model, compose, ask_agent)
-        if isinstance(outcome, CallFailed):
-            return await self._absent("review", agent_id, model, outcome)
-        self._say_trimmed(agent_id)
-        own = briefs.label_of(self.session)[agent_id]
-        ballot = read_ballot(outcome.content, briefs.votable(self.session, agent_id), own)
-        await self._record.hear(
-            ReviewHeard(
-                **self._answer(agent_id, model, outcome, began),
-                content=outcome.content,
-                rankings=ballot.votes,
-                rejected=ballot.rejected,
-            )
-        )
+        model = self.session.seat(agent_id).model
+        if said := await self._call("review", agent_id, model, compose, ask_agent):
+            self._say_trimmed(agent_id)
+            await self._record.hear(outcomes.review(self.session, agent_id, said))
 
     async def _synthesis(self, model: str, fallback: str | None) -> None:
         def compose(num_ctx: int, share: float) -> SynthesisBrief:
@@ -176,41 +149,9 @@ class Hearing:
         def ask(lease: Lease, brief: SynthesisBrief) -> Stream:
             return self._chairman.synthesise(brief, lease.agent)
 
-        began = now()
-        outcome = await self._call("synthesis", CHAIRMAN, model, compose, ask)
-        if isinstance(outcome, CallFailed):
-            return await self._absent("synthesis", CHAIRMAN, model, outcome)
-        self._say_trimmed(CHAIRMAN)
-        labels = briefs.label_of(self.session)
-        names = {label: self.session.seat(agent_id).name for agent_id, label in labels.items()}
-        content = unfenced(outcome.content, fence_tag(self.session.started.seed)) or outcome.content
-        await self._record.hear(
-            FinalAnswerGiven(
-                **self._answer(CHAIRMAN, model, outcome, began),
-                content=reveal(content, names),
-                sources_cited=cited(content, labels),
-                fallback=fallback,
-            )
-        )
-
-    async def _let_stand(self, agent_id: str) -> None:
-        """The best-ranked opinion becomes the answer: no call, so no tokens and no time."""
-        opinion = self.session.opinions[agent_id]
-        await self._record.hear(
-            FinalAnswerGiven(
-                **self._envelope(),
-                agent_id=CHAIRMAN,
-                model=opinion.model,
-                usage=TokenUsage(),
-                timing=CallTiming(),
-                started_at=now(),
-                node=opinion.node,
-                truncated=opinion.truncated,
-                content=opinion.content,
-                sources_cited=(agent_id,),
-                fallback=FALLBACK_OPINION,
-            )
-        )
+        if said := await self._call("synthesis", CHAIRMAN, model, compose, ask):
+            self._say_trimmed(CHAIRMAN)
+            await self._record.hear(outcomes.synthesis(self.session, model, said, fallback))
 
     async def _call(
         self,
@@ -219,7 +160,10 @@ class Hearing:
         model: str,
         compose: Callable[[int, float], Any],
         ask: Callable[[Lease, Any], Stream],
-    ) -> Generated | CallFailed:
+    ) -> Said | None:
+        """What was said; None if nothing was, which then is recorded as an absence."""
+        began = now()
+
         def started(node: str, attempt: int, former: CallFailed | None) -> None:
             self._record.note(
                 AgentStarted(
@@ -242,22 +186,12 @@ class Hearing:
             prefer_head=stage == "synthesis",
             timeout_s=self._seconds_left(),
         )
-        return await call_model(self._pool, Caller(demand, compose, ask, started, heard))
-
-    async def _absent(self, stage: Stage, agent_id: str, model: str, failure: CallFailed) -> None:
-        await self._record.hear(
-            AbsenceNoted(
-                **self._envelope(),
-                agent_id=agent_id,
-                stage=stage,
-                code=failure.code,
-                detail=failure.detail,
-                node=failure.node,
-                attempts=failure.attempts,
-                model=model,
-                partial=failure.partial,
-            )
-        )
+        outcome = await call_model(self._pool, Caller(demand, compose, ask, started, heard))
+        if isinstance(outcome, Generated):
+            return Said(outcome, began, now())
+        event = outcomes.absence(self.session, stage, agent_id, model, outcome, now())
+        await self._record.hear(event)
+        return None
 
     def _answers(self, agent_id: str, num_ctx: int, share: float) -> Fitted:
         """The answers as they are shown to `agent_id`; cut once for all who have as much room."""
@@ -269,31 +203,7 @@ class Hearing:
 
     def _say_trimmed(self, agent_id: str) -> None:
         if labels := self._shown[agent_id].trimmed:
-            self._record.note(
-                NoticeGiven(
-                    **self._envelope(),
-                    code="context_trimmed",
-                    detail=f"The answers {', '.join(labels)} were shortened in the middle to fit "
-                    "the model's context; raise COUNCIL_NUM_CTX to avoid it.",
-                    agent_id=agent_id,
-                    degrades=True,
-                )
-            )
-
-    def _answer(
-        self, agent_id: str, model: str, outcome: Generated, began: datetime
-    ) -> dict[str, Any]:
-        return {
-            **self._envelope(),
-            "agent_id": agent_id,
-            "model": model,
-            "usage": outcome.usage,
-            "timing": outcome.timing,
-            "started_at": began,
-            "node": outcome.node,
-            "attempts": outcome.attempts,
-            "truncated": outcome.truncated,
-        }
+            self._record.note(outcomes.trimmed(self.session, agent_id, labels, now()))
 
     def _envelope(self) -> dict[str, Any]:
         return {"session_id": self.session.session_id, "at": now()}

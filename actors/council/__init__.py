@@ -1,5 +1,7 @@
 """The council's protocol, pure: values in, values out. No ray, httpx, asyncio, clock, random or os.
 
-Reading order: `deliberation.py` (the heart: `next_step`, `record`), `seating.py`, `prompts.py`,
-`anonymity.py`, `context.py`, `reviews.py`, `ranking.py`, `accounting.py`, `minutes.py`.
+Reading order: `deliberation.py` (the heart: `next_step`, `record`), `seating.py` (with `personas`,
+`recommended`, `model_names`), `briefs.py` (with `prompts`, `anonymity`, `context`, `quoting`),
+`outcomes.py` (with `reviews`, `lenient_json`), `ranking.py`, `accounting.py`, `minutes.py`,
+`export.py`.
 """
