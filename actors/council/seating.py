@@ -106,7 +106,7 @@ def _texts(request: CouncilRequest) -> list[tuple[list[str | int], str]]:
 
 
 def _error(loc: Sequence[str | int], message: str) -> dict[str, Any]:
-    return {"loc": ["body", *loc], "msg": message, "type": "value_error"}
+    return {"loc": [*loc], "msg": message, "type": "value_error"}
 
 
 def _sizes(installed: Sequence[InstalledModel]) -> dict[str, int]:

@@ -172,15 +172,15 @@ def test_without_any_model_there_is_no_server_to_ask() -> None:
 @pytest.mark.parametrize(
     ("request_", "locs"),
     [
-        (CouncilRequest(query=" \n\u200b\u00ad"), [["body", "query"]]),
-        (CouncilRequest(query="x" * 32_001), [["body", "query"]]),
-        (CouncilRequest(query="a\x00b"), [["body", "query"]]),
-        (asked(*["a"] * 6), [["body", "selected_agents"]]),
+        (CouncilRequest(query=" \n\u200b\u00ad"), [["query"]]),
+        (CouncilRequest(query="x" * 32_001), [["query"]]),
+        (CouncilRequest(query="a\x00b"), [["query"]]),
+        (asked(*["a"] * 6), [["selected_agents"]]),
         (
             asked(*["a"] * 6).model_copy(update={"query": " "}),
-            [["body", "query"], ["body", "selected_agents"]],
+            [["query"], ["selected_agents"]],
         ),
-        (asked("a", names=("\x00",)), [["body", "selected_agents", 0, "name"]]),
+        (asked("a", names=("\x00",)), [["selected_agents", 0, "name"]]),
         (
             CouncilRequest(
                 query="Why?",
@@ -190,8 +190,8 @@ def test_without_any_model_there_is_no_server_to_ask() -> None:
                 ),
             ),
             [
-                ["body", "selected_agents", 1, "system"],
-                ["body", "selected_agents", 1, "options", "stop"],
+                ["selected_agents", 1, "system"],
+                ["selected_agents", 1, "options", "stop"],
             ],
         ),
     ],
