@@ -10,7 +10,8 @@ from dataclasses import dataclass
 class ApiConfig:
     """`key_sha256` and `join_token_sha256` are hex digests of the secrets, never the secrets.
 
-    `require_key` is set off loopback. `cors_origins` empty = no CORS. `max_body` in bytes.
+    `require_key` is set off loopback. `cors_origins` empty = no CORS. `max_body` in bytes:
+    a million characters of any script are read and refused as a field, not as a body.
     """
 
     version: str
@@ -21,5 +22,5 @@ class ApiConfig:
     key_sha256: str = ""
     join_token_sha256: str = ""
     cors_origins: tuple[str, ...] = ()
-    max_body: int = 1_000_000
+    max_body: int = 4_200_000
     heartbeat_s: float = 10.0

@@ -7,7 +7,7 @@ own sentence, its code, and for a field its path.
 import json
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -135,7 +135,7 @@ async def _close(socket: WebSocket, error: CouncilError) -> None:
 
 async def _on_validation_error(connection: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    found = error.errors()[:_MAX_ERRORS]
+    found = _causes(error.errors()[:_MAX_ERRORS])
     if any(one["type"] == "json_invalid" for one in found):
         malformed = MalformedBody("The body is not JSON.")
         return response(from_error(malformed, request_id(connection.scope)))
@@ -156,6 +156,13 @@ async def _on_http_exception(connection: Request, error: Exception) -> Response:
     detail = known.get(error.status_code, own)
     problem = from_status(error.status_code, request_id(connection.scope), detail)
     return response(problem, error.headers)
+
+
+def _causes(errors: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Without those that only follow from another: of a list whose items are wrong, pydantic also
+    says that it is too short."""
+    inside = {one["loc"][:end] for one in errors for end in range(1, len(one["loc"]))}
+    return [one for one in errors if one["loc"] not in inside]
 
 
 def _fastapi_field(raw: Mapping[str, Any]) -> FieldError:
