@@ -1,0 +1,368 @@
+"""What strangers send, over the real API and the real orchestrator: rows 37 to 39 of faults.md.
+
+Nothing that a user sends yields a 500. The models are scripted, so nothing leaves this process.
+"""
+
+import asyncio
+import json
+import uuid
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.chairman import ChairmanActor
+from actors.errors import CouncilFailed, ModelCallError
+from actors.messages.calls import GenerateCall
+from actors.messages.configs import OrchestratorConfig
+from actors.ollama.deadlines import Deadlines
+from actors.orchestrator import CouncilOrchestrator
+from serve_app.api import build_api
+from serve_app.configuration import ApiConfig
+from tests.local_council import LocalCouncil, LocalHosts
+from tests.scripted import ScriptedPool, plausible
+
+ASK, OPEN = "/api/council/query", "/api/council/sessions"
+GENERATE, BATCH = "/api/generate", "/api/generate/batch"
+PATHS = (ASK, OPEN, GENERATE, BATCH)
+
+
+@dataclass(frozen=True)
+class Send:
+    """`send(method, path, …)` to one council that lives as long as the module."""
+
+    runner: asyncio.Runner
+    client: httpx.AsyncClient
+    pool: ScriptedPool
+
+    def __call__(self, method: str, path: str, **more: Any) -> httpx.Response:
+        return self.runner.run(self._sent(method, path, **more))
+
+    async def _sent(self, method: str, path: str, **more: Any) -> httpx.Response:
+        return await self.client.request(method, path, **more)
+
+    @property
+    def asked(self) -> int:
+        """Calls to models so far."""
+        return len(self.pool.agent.calls)
+
+
+def tolerant(call: GenerateCall) -> str:
+    """The worker passes any schema on; only a ballot's is understood."""
+    ballot = isinstance(call.format, dict) and ":review:" in call.call_id
+    return str(plausible(call)) if ballot or call.call_id.count(":") == 2 else "Whatever."
+
+
+@pytest.fixture(scope="module")
+def send(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Send]:
+    home = tmp_path_factory.mktemp("home")
+    pool, stack = ScriptedPool(models=("a:1", "b:1"), script=tolerant), AsyncExitStack()
+
+    async def open_council() -> httpx.AsyncClient:
+        config = OrchestratorConfig(store_path=home / "sessions.db")
+        orchestrator = CouncilOrchestrator(config, lambda: pool, ChairmanActor())
+        stack.push_async_callback(orchestrator.close)
+        hosts = LocalHosts(deadlines=Deadlines(), num_ctx=4096)
+        app = build_api(LocalCouncil(orchestrator, hosts), ApiConfig("1", "3.11", "2.60"))
+        client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://council")
+        return await stack.enter_async_context(client)
+
+    with asyncio.Runner() as runner:
+        yield Send(runner, runner.run(open_council()), pool)
+        runner.run(stack.aclose())
+
+
+def problem(response: httpx.Response, status: int) -> dict[str, Any]:
+    assert response.status_code == status, response.text[:500]
+    assert response.headers["content-type"] == "application/problem+json"
+    body: dict[str, Any] = response.json()
+    assert body["status"] == status and body["code"] and body["detail"]
+    return body
+
+
+def at(path: str, question: dict[str, Any]) -> dict[str, Any]:
+    """A question as that path takes it."""
+    text = question["query"]
+    worker = {"model": "a:1", "prompt": text}
+    return {ASK: question, OPEN: question, GENERATE: worker, BATCH: {"requests": [worker]}}[path]
+
+
+class TestRow37:
+    """The body: what is no JSON of ours is refused, whatever path it comes to."""
+
+    BODIES: dict[str, tuple[bytes, int]] = {
+        "empty": (b"", 400),
+        "not JSON": (b"query=x", 400),
+        "too large": (b'{"query": "' + b"x" * 5_000_000 + b'"}', 413),
+        "1,000 deep": (b'{"query": ' + b"[" * 1_000 + b"]" * 1_000 + b"}", 400),
+        "the same key twice": (b'{"query": "a", "query": "b"}', 400),
+        "NaN": (b'{"query": "a", "deadline_s": NaN}', 400),
+        "half a surrogate": (b'{"query": "\\ud83d"}', 400),
+        "NUL": (b'{"query": "\\u0000"}', 400),
+        "an integer of 100,000 digits": (b'{"deadline_s": ' + b"9" * 100_000 + b"}", 400),
+        "an integer of 10 million digits": (b'{"deadline_s": ' + b"9" * 10_000_000 + b"}", 413),
+        "1e999": (b'{"query": "a", "deadline_s": 1e999}', 400),
+        "not UTF-8": (b'{"query": "\xff"}', 400),
+        "a byte order mark": (b'\xef\xbb\xbf{"query": "a"}', 400),
+        "a list": (b"[]", 422),
+        "null": (b"null", 422),
+        "a text": (b'"query"', 422),
+        "an empty object": (b"{}", 422),
+    }
+
+    @pytest.mark.parametrize("path", PATHS)
+    @pytest.mark.parametrize(("body", "status"), BODIES.values(), ids=BODIES)
+    def test_body(self, send: Send, path: str, body: bytes, status: int) -> None:
+        headers, before = {"Content-Type": "application/json"}, send.asked
+        problem(send("POST", path, content=body, headers=headers), status)
+        assert send.asked == before
+
+    @pytest.mark.parametrize("path", PATHS)
+    def test_wrong_content_type(self, send: Send, path: str) -> None:
+        body = json.dumps(at(path, {"query": "Why?"})).encode()
+        for kind in ("text/plain", "application/xml", "multipart/form-data; boundary=x", ""):
+            problem(send("POST", path, content=body, headers={"Content-Type": kind}), 415)
+
+    @pytest.mark.parametrize("path", PATHS)
+    def test_huge_headers(self, send: Send, path: str) -> None:
+        for headers in ({"X-Long": "x" * 70_000}, {f"X-{n}": "x" for n in range(500)}):
+            problem(send("POST", path, json=at(path, {"query": "?"}), headers=headers), 431)
+
+
+class TestRow38:
+    """The fields: 422 with the field's path, or an answer."""
+
+    AGENT = {"model": "a:1"}
+    WRONG: dict[str, tuple[dict[str, Any], list[Any]]] = {
+        "no query": ({}, ["query"]),
+        "an empty query": ({"query": ""}, ["query"]),
+        "a query that is a number": ({"query": 7}, ["query"]),
+        "a blank query": ({"query": " \n\u200b\u2060 "}, ["query"]),
+        "only control characters": ({"query": "\u0007\u001b"}, ["query"]),
+        "1 M characters": ({"query": "x" * 1_000_000}, ["query"]),
+        "1 M emoji": ({"query": "🐘" * 1_000_000}, ["query"]),
+        "no agent": ({"query": "?", "selected_agents": []}, ["selected_agents"]),
+        "six agents": ({"query": "?", "selected_agents": [AGENT] * 6}, ["selected_agents"]),
+        "a hundred agents": ({"query": "?", "selected_agents": [AGENT] * 100}, ["selected_agents"]),
+        "a path as the model": (
+            {"query": "?", "selected_agents": [AGENT, {"model": "../../x"}]},
+            ["selected_agents", 1, "model"],
+        ),
+        "an empty model": (
+            {"query": "?", "selected_agents": [{"model": ""}]},
+            ["selected_agents", 0, "model"],
+        ),
+        "a field that does not exist": ({"query": "?", "extra": 1}, ["extra"]),
+        "white space in the chairman": (
+            {"query": "?", "chairman_model": "a b"},
+            ["chairman_model"],
+        ),
+        "a path as the chairman": (
+            {"query": "?", "chairman_model": "../../etc/passwd"},
+            ["chairman_model"],
+        ),
+        "a URL as the model": (
+            {"query": "?", "selected_agents": [{"model": "http://10.0.0.1/x"}]},
+            ["selected_agents", 0, "model"],
+        ),
+        "a name without end": (
+            {"query": "?", "selected_agents": [{"model": "a:1", "name": "x" * 81}]},
+            ["selected_agents", 0, "name"],
+        ),
+        "options that do not exist": (
+            {"query": "?", "selected_agents": [{"model": "a:1", "options": {"num_ctx": 1}}]},
+            ["selected_agents", 0, "options", "num_ctx"],
+        ),
+        "a deadline before the start": ({"query": "?", "deadline_s": -1}, ["deadline_s"]),
+        "a deadline at once": ({"query": "?", "deadline_s": 0}, ["deadline_s"]),
+        "a deadline after the sun": ({"query": "?", "deadline_s": 1e308}, ["deadline_s"]),
+    }
+
+    @pytest.mark.parametrize("path", (ASK, OPEN))
+    @pytest.mark.parametrize(("body", "loc"), WRONG.values(), ids=WRONG)
+    def test_the_field_is_named(
+        self, send: Send, path: str, body: dict[str, Any], loc: list[Any]
+    ) -> None:
+        raw = json.dumps(body, ensure_ascii=False).encode()
+        headers, before = {"Content-Type": "application/json"}, send.asked
+        told = problem(send("POST", path, content=raw, headers=headers), 422)
+        assert told["code"] == "invalid_request"
+        assert [(error["place"], error["loc"]) for error in told["errors"]] == [("body", loc)]
+        assert send.asked == before
+
+    @pytest.mark.parametrize(
+        "query",
+        [
+            "🐘🦣" * 20,
+            "👩‍👩‍👧‍👦 لماذا السماء زرقاء؟",
+            "\u202eteg a",
+            "a\u0007b\u001b[31m",
+            "x\u2028y",
+        ],
+        ids=["emoji", "right to left", "an override", "control characters", "line separators"],
+    )
+    def test_odd_text_is_a_question(self, send: Send, query: str) -> None:
+        answer = send("POST", ASK, json={"query": query})
+        assert answer.status_code == 200
+        session = answer.json()
+        assert (session["query"], session["stage"]) == (query, "complete")
+        again = send("GET", f"{OPEN}/{session['session_id']}")
+        assert again.json() == session
+        found = send("GET", OPEN, params={"q": query[:50]}).json()["sessions"]
+        assert session["session_id"] in {one["session_id"] for one in found}
+
+    @pytest.mark.parametrize("count", [1, 2, 5])
+    def test_one_to_five_agents_sit(self, send: Send, count: int) -> None:
+        agents = [self.AGENT] * count
+        session = send("POST", ASK, json={"query": "?", "selected_agents": agents}).json()
+        assert session["stage"] == "complete"
+        names = [f"agent_{n}" for n in range(1, count + 1)]
+        assert [agent["agent_id"] for agent in session["agents"]] == names
+        assert [opinion["agent_id"] for opinion in session["opinions"]] == names
+        reviewers = names if count > 1 else []
+        assert [review["reviewer_id"] for review in session["reviews"]] == reviewers
+
+    def test_a_model_that_nobody_has(self, send: Send) -> None:
+        for path, body in (
+            (ASK, {"query": "?", "selected_agents": [{"model": "nobody:7b"}]}),
+            (OPEN, {"query": "?", "chairman_model": "nobody:7b"}),
+            (GENERATE, {"model": "nobody:7b", "prompt": "?"}),
+        ):
+            told = problem(send("POST", path, json=body), 422)
+            assert told["code"] == "model_not_available"
+            assert all(name in told["detail"] for name in ("nobody:7b", "a:1", "b:1"))
+
+
+class TestRow39:
+    """Ids that are nobody's."""
+
+    IDS = (
+        "1",
+        "x' OR '1'='1",
+        "1; DROP TABLE sessions",
+        "..%2F..%2Fetc%2Fpasswd",
+        "%00",
+        "a" * 4_000,
+        "agent_1",
+        "00000000-0000-0000-0000-00000000000g",
+        str(uuid.UUID(int=0)),
+        f"{{{uuid.UUID(int=7)}}}",
+    )
+
+    @pytest.mark.parametrize("name", IDS, ids=range(len(IDS)))
+    def test_id(self, send: Send, name: str) -> None:
+        for method, tail in (
+            ("GET", ""),
+            ("GET", "/events"),
+            ("GET", "/export?format=json"),
+            ("DELETE", ""),
+            ("DELETE", "?purge=true"),
+        ):
+            response = send(method, f"{OPEN}/{name}{tail}")
+            problem(response, response.status_code)
+            assert response.status_code in (404, 422), (method, tail)
+        assert send("GET", f"/api/council/session/{name}").status_code in (404, 422)
+
+    def test_an_id_in_another_spelling_is_the_same_session(self, send: Send) -> None:
+        session = send("POST", ASK, json={"query": "?"}).json()
+        name = session["session_id"]
+        for spelling in (name.upper(), name.replace("-", ""), f"urn:uuid:{name}"):
+            assert send("GET", f"{OPEN}/{spelling}").json() == session
+
+
+# Generated bodies
+
+FAILURES = {
+    kind.code for kind in (*CouncilFailed.__subclasses__(), *ModelCallError.__subclasses__())
+}
+numbers = st.one_of(st.integers(-(2**70), 2**70), st.floats(), st.just(1e-9))
+texts = st.one_of(
+    st.text(max_size=30),
+    st.sampled_from(["", " ", "a:1", "b:1", "../x", "a\x00b", "\ud800", "🐘", "\u202e", "{}"]),
+)
+scalars = st.one_of(st.none(), st.booleans(), numbers, texts)
+values = st.recursive(
+    scalars,
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(texts, inner, max_size=4)),
+    max_leaves=12,
+)
+
+
+def mostly(kind: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.one_of(*[kind] * 19, values)
+
+
+def some(needed: tuple[str, ...], **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """An object with these fields, mostly whole and each mostly of its kind."""
+    there = {name: mostly(kind) for name, kind in fields.items() if name in needed}
+    others = {name: mostly(kind) for name, kind in fields.items() if name not in needed}
+    whole = st.fixed_dictionaries(there, optional=others)
+    odd = st.dictionaries(texts, values, max_size=2)
+    return st.one_of(*[whole] * 8, st.fixed_dictionaries({}, optional=there | others), odd)
+
+
+prose = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1)
+models = st.sampled_from(["a:1"] * 12 + ["b:1", "A:1", "nobody:1", "../x"])
+options = some(
+    (),
+    temperature=st.floats(0, 5),
+    seed=st.integers(0, 2**31 - 1),
+    top_p=st.floats(0, 1),
+    num_predict=st.integers(1, 32_768),
+    stop=st.lists(prose, max_size=3),
+)
+agents = some(("model",), name=prose, model=models, system=prose, options=options)
+questions = some(
+    ("query",),
+    query=prose,
+    selected_agents=st.lists(agents, min_size=1, max_size=3),
+    chairman_model=models,
+    deadline_s=st.floats(0.001, 86_400),
+)
+works = some(
+    ("model", "prompt"), model=models, prompt=prose, system=prose, format=values, options=options
+)
+batches = some(("requests",), requests=st.lists(works, min_size=1, max_size=3))
+bodies = st.one_of(values, questions, works, batches).map(
+    lambda value: json.dumps(value).encode("utf-8", "surrogatepass")
+)
+by_path = st.one_of(
+    st.tuples(st.sampled_from(PATHS), st.one_of(bodies, st.binary(max_size=60))),
+    st.tuples(st.sampled_from((ASK, OPEN)), questions.map(lambda q: json.dumps(q).encode())),
+    st.tuples(st.just(GENERATE), works.map(lambda w: json.dumps(w).encode())),
+    st.tuples(st.just(BATCH), batches.map(lambda b: json.dumps(b).encode())),
+)
+
+
+@given(by_path)
+def test_nothing_that_a_user_sends_yields_a_500(send: Send, sent: tuple[str, bytes]) -> None:
+    path, body = sent
+    response = send("POST", path, content=body, headers={"Content-Type": "application/json"})
+    if response.status_code < 400:
+        assert response.headers["content-type"] == "application/json"
+        return
+    told = problem(response, response.status_code)
+    if response.status_code >= 500:
+        assert response.status_code in (502, 503, 504)
+        assert told["code"] in FAILURES
+
+
+@given(st.text(max_size=60), st.sampled_from(["limit", "before", "q", "x"]))
+def test_nor_does_a_search(send: Send, text: str, field: str) -> None:
+    response = send("GET", OPEN, params={field: text.encode("utf-8", "replace").decode()})
+    assert response.status_code in (200, 422)
+
+
+@given(st.text(st.characters(min_codepoint=33, max_codepoint=255), min_size=1, max_size=300))
+def test_nor_does_a_header(send: Send, value: str) -> None:
+    names = ("Idempotency-Key", "X-Request-ID", "Accept", "Authorization", "Content-Encoding")
+    headers = dict.fromkeys(names, value.encode("latin-1"))
+    for name in names:
+        question = {"query": "?", "selected_agents": [{"model": "a:1"}]}
+        response = send("POST", OPEN, json=question, headers={name: headers[name]})
+        assert response.status_code in (202, 400, 415, 422), name
