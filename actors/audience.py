@@ -6,7 +6,7 @@ that is too slow is let go (its stream ends without a closing event) and can com
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 
 from actors.messages.events import (
@@ -42,13 +42,12 @@ class Audience:
         self._texts: dict[tuple[Stage, str], list[str]] = {}
         self._lengths: dict[tuple[Stage, str], int] = {}
 
-    def announce(self, events: Iterable[StoredEvent]) -> None:
-        """Passes committed events on. A seat that starts (again) starts its text anew."""
-        for event in events:
-            self.seq = event.seq
-            if isinstance(event, AgentStarted):
-                self._texts.pop((event.stage, event.agent_id), None)
-            self._pass_on(event)
+    def announce(self, event: StoredEvent) -> None:
+        """Passes a committed event on. A seat that starts (again) starts its text anew."""
+        self.seq = event.seq
+        if isinstance(event, AgentStarted):
+            self._texts.pop((event.stage, event.agent_id), None)
+        self._pass_on(event)
 
     def whisper(self, stage: Stage, agent_id: str, text: str, thinking: bool, at: datetime) -> None:
         """Passes a piece of a seat's text on. Thinking is shown live, but is not part of it."""

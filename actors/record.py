@@ -7,6 +7,7 @@ pauses and tries again: nothing is told that is not kept.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from actors.audience import Audience
@@ -15,6 +16,7 @@ from actors.errors import SessionFinished, StoreUnavailable
 from actors.messages.calls import Delta
 from actors.messages.events import (
     AnswerEvent,
+    Event,
     LiveEvent,
     OpinionDelta,
     OpinionHeard,
@@ -26,10 +28,22 @@ from actors.messages.events import (
 
 Append = Callable[[str, Sequence[StoredEvent]], Awaitable[list[StoredEvent]]]
 
+GATHER_S = 0.01
+"""How long a note may wait for others before it is committed."""
 PAUSE_S = 1.0
 """How long a session waits before it asks an unwritable store again."""
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Whisper:
+    """A piece of a seat's text on its way to the audience."""
+
+    stage: Stage
+    agent_id: str
+    delta: Delta
+    at: datetime
 
 
 class Record:
@@ -39,48 +53,68 @@ class Record:
         self.session = session
         self.audience = Audience(session.session_id, session.last.seq)
         self._append = append
-        self._waiting: list[StoredEvent] = []
+        self._waiting: list[StoredEvent | _Whisper] = []
         self._writer: asyncio.Task[None] | None = None
+        self._soon: asyncio.TimerHandle | None = None
 
     def note(self, event: StoredEvent) -> None:
-        """Keeps `event`, in order, without waiting for the commit."""
+        """Keeps `event`, in order, without waiting for the commit: what is noted within a moment
+        shares one."""
         self._waiting.append(event)
-        if self._writer is None or self._writer.done():
-            self._writer = asyncio.create_task(self._write())
+        if self._soon is None:
+            self._soon = asyncio.get_running_loop().call_later(GATHER_S, self._start_writing)
 
     async def hear(self, event: StoredEvent) -> None:
         """Keeps `event`; returns once it is committed and folded in. Cancelling undoes nothing."""
-        self.note(event)
+        self._waiting.append(event)
+        self._start_writing()
         while self._writer is not None and not self._writer.done():
             await asyncio.shield(self._writer)
 
     def whisper(self, stage: Stage, agent_id: str, delta: Delta, at: datetime) -> None:
-        """Tells a piece of text that is not kept."""
-        self.audience.whisper(stage, agent_id, delta.text, delta.thinking, at)
+        """Tells a piece of text that is not kept, in its order among the events."""
+        whisper = _Whisper(stage, agent_id, delta, at)
+        if self._waiting or (self._writer is not None and not self._writer.done()):
+            self._waiting.append(whisper)
+            self._start_writing()
+        else:
+            self._tell(whisper)
+
+    def _start_writing(self) -> None:
+        if self._soon is not None:
+            self._soon.cancel()
+            self._soon = None
+        if self._writer is None or self._writer.done():
+            self._writer = asyncio.create_task(self._write())
 
     async def _write(self) -> None:
         while self._waiting:
-            events, self._waiting = self._waiting, []
+            waiting, self._waiting = self._waiting, []
             try:
-                stored = await self._commit(events)
+                stored = iter(await self._commit([e for e in waiting if isinstance(e, Event)]))
             except SessionFinished:
                 return
-            for event in stored:
-                self.session = record(self.session, event)
-                self._forget_text(event)
-            self.audience.announce(stored)
+            for item in waiting:
+                self._tell(next(stored) if isinstance(item, Event) else item)
+
+    def _tell(self, item: "StoredEvent | _Whisper") -> None:
+        if isinstance(item, _Whisper):
+            delta = item.delta
+            self.audience.whisper(item.stage, item.agent_id, delta.text, delta.thinking, item.at)
+            return
+        self.session = record(self.session, item)
+        if isinstance(item, AnswerEvent):
+            self.audience.forget(stage_of(item), item.agent_id)
+        self.audience.announce(item)
 
     async def _commit(self, events: list[StoredEvent]) -> list[StoredEvent]:
-        while True:
+        while events:
             try:
                 return await self._append(self.session.session_id, events)
             except StoreUnavailable as error:
                 log.error("session %s pauses: %s", self.session.session_id, error.detail)
                 await asyncio.sleep(PAUSE_S)
-
-    def _forget_text(self, event: StoredEvent) -> None:
-        if isinstance(event, AnswerEvent):
-            self.audience.forget(stage_of(event), event.agent_id)
+        return []
 
 
 def stage_of(event: StoredEvent | LiveEvent) -> Stage:

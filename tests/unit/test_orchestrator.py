@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from actors import calls
 from actors.chairman import ChairmanActor
 from actors.council.deliberation import FALLBACK_CHAIRMAN, FALLBACK_OPINION
 from actors.errors import (
@@ -29,6 +30,11 @@ REQUEST = CouncilRequest(
     selected_agents=tuple(AgentSpec(model=m) for m in ("a:1", "b:1", "a:1")),
     chairman_model="c:1",
 )
+
+
+@pytest.fixture(autouse=True)
+def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calls, "PAUSE_S", 0.0)
 
 
 @asynccontextmanager
@@ -342,3 +348,16 @@ async def test_a_model_that_was_pulled_just_now_is_found_by_asking_the_pcs_again
     async with council(tmp_path, Lagging()) as orchestrator:
         session = await orchestrator.ask(REQUEST)
     assert session.stage == "complete"
+
+
+async def test_a_seats_text_is_told_after_its_start_and_whole(tmp_path: Path) -> None:
+    async with council(tmp_path, ScriptedPool()) as orchestrator:
+        session = await orchestrator.open(REQUEST)
+        events = [e async for batch in orchestrator.events(session.session_id) for e in batch]
+    for agent_id in ("agent_1", "agent_2", "agent_3"):
+        mine = [e for e in events if getattr(e, "agent_id", "") == agent_id]
+        stages = [e.kind for e in mine]
+        assert stages[0] == "agent_started"
+        text = "".join(e.text for e in mine if e.kind == "opinion_delta")
+        assert text == f"Opinion of {agent_id}"
+        assert [e.offset for e in mine if e.kind == "opinion_delta"][0] == 0
