@@ -20,6 +20,8 @@ from actors.messages.calls import CallFailed, Delta, GenerateCall, Generated
 from actors.pool import Demand, Lease, Pool
 
 ATTEMPTS = 3
+PAUSE_S = 0.25
+"""Up to so long before the second attempt, twice that before the third."""
 SMALLER = 0.7
 """Each time the prompt overflows, it is composed again with this share of the last budget."""
 SMALLEST = 0.2
@@ -75,7 +77,7 @@ async def call_model(pool: Pool, caller: Caller[Task]) -> Generated | CallFailed
     retrying = AsyncRetrying(
         retry=retry_if_result(again),
         stop=stop_after_attempt(ATTEMPTS),
-        wait=wait_random_exponential(multiplier=0.25, max=8),
+        wait=wait_random_exponential(multiplier=PAUSE_S, max=8),
         sleep=asyncio.sleep,
         retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
     )

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from actors import calls
 from actors.chairman import ChairmanActor
 from actors.council.deliberation import FALLBACK_CHAIRMAN, FALLBACK_OPINION
 from actors.errors import (
@@ -30,11 +29,6 @@ REQUEST = CouncilRequest(
     selected_agents=tuple(AgentSpec(model=m) for m in ("a:1", "b:1", "a:1")),
     chairman_model="c:1",
 )
-
-
-@pytest.fixture(autouse=True)
-def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calls, "PAUSE_S", 0.0)
 
 
 @asynccontextmanager
