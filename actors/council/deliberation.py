@@ -15,6 +15,7 @@ The rules, in order:
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import assert_never
 
 from actors.council.ranking import rank
 from actors.messages.events import (
@@ -138,6 +139,8 @@ def record(session: Session, event: StoredEvent) -> Session:
             return replace(session, last=event, closed=event)
         case SessionStarted():
             return session
+        case never:
+            assert_never(never)
 
 
 def replay(events: Iterable[StoredEvent]) -> Session:

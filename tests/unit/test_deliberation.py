@@ -27,6 +27,7 @@ from actors.messages.events import (
     AgentStarted,
     FinalAnswerGiven,
     NoticeGiven,
+    OpinionDelta,
     OpinionHeard,
     RankingMade,
     ReviewHeard,
@@ -164,6 +165,12 @@ def test_what_comes_after_the_close_is_not_recorded() -> None:
 def test_a_record_must_begin_with_its_beginning() -> None:
     with pytest.raises(ValueError, match="first event"):
         replay([opinion("agent_1")])
+
+
+def test_what_is_only_told_and_never_stored_cannot_be_recorded() -> None:
+    delta = OpinionDelta(session_id="s", at=START, agent_id="agent_1", text="The", offset=0)
+    with pytest.raises(AssertionError):
+        record(replay([started()]), delta)
 
 
 def test_a_second_beginning_changes_nothing() -> None:
