@@ -3,7 +3,7 @@
 from collections import Counter
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.council.anonymity import cited, labels, reveal
@@ -13,7 +13,6 @@ SEATS = {"agent_3": "A", "agent_1": "B", "agent_2": "C"}
 ids = st.lists(st.text(min_size=1, max_size=8), unique=True, max_size=60)
 
 
-@settings(deadline=None)
 @given(ids, st.integers())
 def test_labels_are_unique_and_in_order_of_presentation(agent_ids: list[str], seed: int) -> None:
     named = labels(agent_ids, seed)
@@ -22,7 +21,6 @@ def test_labels_are_unique_and_in_order_of_presentation(agent_ids: list[str], se
     assert list(named.values()) == sorted(named.values(), key=lambda label: (len(label), label))
 
 
-@settings(deadline=None)
 @given(ids, st.integers(), st.randoms())
 def test_labels_do_not_depend_on_the_order_the_seats_come_in(
     agent_ids: list[str], seed: int, chance: object
@@ -94,7 +92,6 @@ def test_cited_gives_the_seats_once_in_order_of_first_mention() -> None:
     assert cited(text, SEATS) == ("agent_1", "agent_2", "agent_3")
 
 
-@settings(deadline=None)
 @given(st.text(alphabet="[]AB,`( )Response\n", max_size=300))
 def test_no_text_is_too_odd(text: str) -> None:
     assert set(cited(text, SEATS)) <= set(SEATS)

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.council.lenient_json import MAX_DEPTH, find_all
@@ -28,7 +28,6 @@ def as_text(value: Any) -> Any:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-@settings(deadline=None, max_examples=60)
 @given(documents, st.booleans(), st.sampled_from([None, 2]))
 def test_it_agrees_with_json_on_json(document: Any, ascii_only: bool, indent: int | None) -> None:
     text = json.dumps(document, ensure_ascii=ascii_only, indent=indent)
@@ -92,7 +91,6 @@ def test_too_deep_is_given_up_and_begun_anew() -> None:
     assert len(found) <= MAX_DEPTH
 
 
-@settings(deadline=None)
 @given(st.text(alphabet="{}[]\"':,\\ a1\n“”", max_size=200))
 def test_no_text_is_too_odd(text: str) -> None:
     for found in find_all(text):

@@ -5,7 +5,7 @@ from dataclasses import replace
 from random import Random
 
 import hypothesis.strategies as st
-from hypothesis import given, settings
+from hypothesis import given
 
 from cluster.placement import plan
 from cluster.situation import (
@@ -274,7 +274,6 @@ def situations(draw: st.DrawFn) -> tuple[list[Wanted], list[AgentState], list[No
     return demands, agents, nodes
 
 
-@settings(max_examples=50)
 @given(situations())
 def test_no_plan_breaks_a_rule(
     situation: tuple[list[Wanted], list[AgentState], list[NodeState]],
@@ -306,7 +305,6 @@ def test_no_plan_breaks_a_rule(
     assert len(set(evicted)) == len(evicted)
 
 
-@settings(max_examples=50)
 @given(situations(), st.randoms())
 def test_the_order_in_which_things_are_told_does_not_matter(
     situation: tuple[list[Wanted], list[AgentState], list[NodeState]], random: Random
@@ -317,7 +315,6 @@ def test_the_order_in_which_things_are_told_does_not_matter(
     assert decide(*situation) == expected
 
 
-@settings(max_examples=50)
 @given(situations())
 def test_of_equal_demands_the_older_is_granted_first(
     situation: tuple[list[Wanted], list[AgentState], list[NodeState]],
@@ -331,7 +328,6 @@ def test_of_equal_demands_the_older_is_granted_first(
                 assert older.number in granted or younger.number not in granted
 
 
-@settings(max_examples=20)
 @given(
     st.lists(st.tuples(st.sampled_from(MODELS), st.integers(1, 4)), min_size=1, max_size=25),
     st.integers(1, 2),

@@ -3,7 +3,7 @@
 import json
 from os.path import commonprefix
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.council.context import Answer
@@ -49,7 +49,6 @@ def test_a_reviewer_is_told_which_to_judge_and_which_not() -> None:
     assert "Do not judge" not in review_messages(QUERY, ANSWERS, None, 7)[1].content
 
 
-@settings(deadline=None)
 @given(st.text(max_size=200), st.integers(0, 50))
 def test_no_answer_and_no_question_closes_its_block(text: str, seed: int) -> None:
     tag = fence_tag(seed)

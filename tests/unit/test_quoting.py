@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.council.quoting import clean, fence_tag, fenced, neutralise, unfenced
@@ -31,7 +31,6 @@ def test_a_token_split_by_hidden_characters_is_no_way_round(hidden: str) -> None
     assert neutralise(f"<|im_{hidden}start|>") == "(|im_start|)"
 
 
-@settings(deadline=None)
 @given(hostile)
 def test_neutral_text_stays_as_it_is_and_is_never_longer(text: str) -> None:
     once = neutralise(text)

@@ -1,7 +1,7 @@
 """Borda over ballots of different lengths and harshness: order counts, not generosity."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.council.ranking import rank
@@ -88,7 +88,6 @@ def cast_by(scores: list[int]) -> dict[str, tuple[Vote, ...]]:
 ballots = st.lists(st.integers(0, 10), min_size=16, max_size=16).map(cast_by)
 
 
-@settings(deadline=None, max_examples=60)
 @given(ballots, st.permutations(SEATS))
 def test_order_of_ballots_and_votes_does_not_matter(
     cast: dict[str, tuple[Vote, ...]], order: list[str]
@@ -98,7 +97,6 @@ def test_order_of_ballots_and_votes_does_not_matter(
     assert set(rank(cast, order)) == set(rank(cast, SEATS))
 
 
-@settings(deadline=None, max_examples=60)
 @given(ballots)
 def test_places_follow_borda_then_mean(cast: dict[str, tuple[Vote, ...]]) -> None:
     standings = rank(cast, SEATS)
@@ -108,7 +106,6 @@ def test_places_follow_borda_then_mean(cast: dict[str, tuple[Vote, ...]]) -> Non
     assert all(0 <= s.borda <= 1 for s in standings)
 
 
-@settings(deadline=None, max_examples=60)
 @given(ballots, st.data())
 def test_a_better_score_never_costs_a_place(
     cast: dict[str, tuple[Vote, ...]], data: st.DataObject

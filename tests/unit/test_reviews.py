@@ -4,7 +4,7 @@ import json
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.council.context import Answer
@@ -223,7 +223,6 @@ pieces = st.sampled_from(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(st.one_of(pieces, st.text(max_size=5)), max_size=40).map("".join))
 def test_it_never_raises_and_never_names_anyone_else(text: str) -> None:
     read = read_ballot(text, VOTABLE, OWN)

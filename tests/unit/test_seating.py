@@ -1,7 +1,7 @@
 """Seats: what was asked for, what is installed, and refusals that say what to mend."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.council.personas import PERSONAS
@@ -111,7 +111,6 @@ def test_names_are_unique_and_on_one_line(
     assert names(seating) == seated
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.sampled_from([None, "x", "X", "x_2", "x_3", "Expert_Beta"]), min_size=1, max_size=8)
 )

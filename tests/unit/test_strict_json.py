@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.errors import MalformedBody
@@ -19,7 +19,6 @@ values = st.recursive(
 )
 
 
-@settings(deadline=None)  # a loaded machine is not a failure
 @given(values, st.booleans())
 def test_ordinary_json_comes_back_as_it_was(value: object, ascii_only: bool) -> None:
     assert parse(json.dumps(value, ensure_ascii=ascii_only).encode()) == value
