@@ -16,7 +16,6 @@ from actors.errors import SessionFinished, StoreUnavailable
 from actors.messages.calls import Delta
 from actors.messages.events import (
     AnswerEvent,
-    Event,
     LiveEvent,
     OpinionDelta,
     OpinionHeard,
@@ -37,6 +36,14 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
+class _Noted:
+    """An event on its way to the store; `kept` is done once it is committed and told."""
+
+    event: StoredEvent
+    kept: asyncio.Future[None]
+
+
+@dataclass(frozen=True)
 class _Whisper:
     """A piece of a seat's text on its way to the audience."""
 
@@ -53,23 +60,22 @@ class Record:
         self.session = session
         self.audience = Audience(session.session_id, session.last.seq)
         self._append = append
-        self._waiting: list[StoredEvent | _Whisper] = []
+        self._waiting: list[_Noted | _Whisper] = []
         self._writer: asyncio.Task[None] | None = None
         self._soon: asyncio.TimerHandle | None = None
 
     def note(self, event: StoredEvent) -> None:
         """Keeps `event`, in order, without waiting for the commit: what is noted within a moment
         shares one."""
-        self._waiting.append(event)
+        self._queue(event)
         if self._soon is None:
             self._soon = asyncio.get_running_loop().call_later(GATHER_S, self._start_writing)
 
     async def hear(self, event: StoredEvent) -> None:
         """Keeps `event`; returns once it is committed and folded in. Cancelling undoes nothing."""
-        self._waiting.append(event)
+        kept = self._queue(event)
         self._start_writing()
-        while self._writer is not None and not self._writer.done():
-            await asyncio.shield(self._writer)
+        await asyncio.shield(kept)
 
     def whisper(self, stage: Stage, agent_id: str, delta: Delta, at: datetime) -> None:
         """Tells a piece of text that is not kept, in its order among the events."""
@@ -79,6 +85,11 @@ class Record:
             self._start_writing()
         else:
             self._tell(whisper)
+
+    def _queue(self, event: StoredEvent) -> asyncio.Future[None]:
+        kept: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Noted(event, kept))
+        return kept
 
     def _start_writing(self) -> None:
         if self._soon is not None:
@@ -90,14 +101,21 @@ class Record:
     async def _write(self) -> None:
         while self._waiting:
             waiting, self._waiting = self._waiting, []
+            noted = [item for item in waiting if isinstance(item, _Noted)]
             try:
-                stored = iter(await self._commit([e for e in waiting if isinstance(e, Event)]))
+                stored = iter(await self._commit([item.event for item in noted]))
+                for item in waiting:
+                    self._tell(next(stored) if isinstance(item, _Noted) else item)
             except SessionFinished:
-                return
-            for item in waiting:
-                self._tell(next(stored) if isinstance(item, Event) else item)
+                log.info("session %s had ended: a late note is dropped", self.session.session_id)
+            except Exception as error:  # a bug of ours: whoever waits for the commit must know
+                for item in noted:
+                    item.kept.set_exception(error)
+            for item in noted:
+                if not item.kept.done():
+                    item.kept.set_result(None)
 
-    def _tell(self, item: "StoredEvent | _Whisper") -> None:
+    def _tell(self, item: StoredEvent | _Whisper) -> None:
         if isinstance(item, _Whisper):
             delta = item.delta
             self.audience.whisper(item.stage, item.agent_id, delta.text, delta.thinking, item.at)
