@@ -360,9 +360,9 @@ def test_nor_does_a_search(send: Send, text: str, field: str) -> None:
 
 @given(st.text(st.characters(min_codepoint=33, max_codepoint=255), min_size=1, max_size=300))
 def test_nor_does_a_header(send: Send, value: str) -> None:
-    names = ("Idempotency-Key", "X-Request-ID", "Accept", "Authorization", "Content-Encoding")
-    headers = dict.fromkeys(names, value.encode("latin-1"))
-    for name in names:
-        question = {"query": "?", "selected_agents": [{"model": "a:1"}]}
-        response = send("POST", OPEN, json=question, headers={name: headers[name]})
-        assert response.status_code in (202, 400, 415, 422), name
+    raw, question = value.encode("latin-1"), {"query": "?", "selected_agents": [{"model": "a:1"}]}
+    response = send("POST", OPEN, json=question, headers={"Idempotency-Key": raw})
+    assert response.status_code in (202, 422)
+    for name in ("X-Request-ID", "Accept", "Authorization", "Content-Encoding", "Last-Event-ID"):
+        response = send("GET", f"{OPEN}/{uuid.UUID(int=0)}/events", headers={name: raw})
+        assert response.status_code in (404, 422), name
