@@ -11,6 +11,7 @@ from contextlib import aclosing
 
 import httpx
 import ray
+from pydantic import Field
 
 from actors.batches import Batch, Batches, Happening
 from actors.errors import AgentLost, CallTimeout, ModelCallError, ServerBusy
@@ -31,13 +32,17 @@ PARTIAL_KEPT = 16_000
 
 
 class AgentConfig(Message):
-    """`url` of the PC's model server, `model` as that server lists it, `num_ctx` in tokens."""
+    """`url` of the PC's model server, `model` as that server lists it, `num_ctx` in tokens.
+
+    `keep_alive_s`: how long the model outlives the agent in the server's memory, however the agent
+    ends (Ollama's own default); while it lives, the agent asks for it anew."""
 
     model: ModelName
     url: str
     node: str
     num_ctx: int | None = None
     num_parallel: int = 1
+    keep_alive_s: int = Field(default=300, ge=1)
     deadlines: Deadlines = Deadlines()
 
 
@@ -48,10 +53,13 @@ class OllamaAgent:
         self, config: AgentConfig, http: Callable[[], httpx.AsyncClient] = new_http_client
     ) -> None:
         self._config = config
-        self._client = OllamaClient(http(), config.url, config.deadlines, config.num_ctx)
+        self._client = OllamaClient(
+            http(), config.url, config.deadlines, config.num_ctx, config.keep_alive_s
+        )
         self._slots = asyncio.Semaphore(config.num_parallel)
         self._waiting = 0
         self._running: dict[str, Batches] = {}
+        self._keeping: asyncio.Task[None] | None = None
 
     async def generate(self, call: GenerateCall) -> AsyncIterator[Happening]:
         """Any number of `Delta`, then one `Generated` or `CallFailed`."""
@@ -97,20 +105,34 @@ class OllamaAgent:
         return config == self._config
 
     async def load(self) -> CallFailed | None:
-        """Brings the model into memory; None when it is there."""
+        """Brings the model into memory and keeps it there; None when it is there."""
         try:
             await self._client.load(self._config.model)
         except ModelCallError as error:
             return self._failed(error)
+        if self._keeping is None:
+            self._keeping = asyncio.get_running_loop().create_task(self._keep())
         return None
 
     async def unload(self) -> CallFailed | None:
         """Sends the model out of memory."""
+        if self._keeping is not None:
+            self._keeping.cancel()
+            self._keeping = None
         try:
             await self._client.unload(self._config.model)
         except ModelCallError as error:
             return self._failed(error)
         return None
+
+    async def _keep(self) -> None:
+        """Asks for the model again well before the server would send it out of memory."""
+        while True:
+            await asyncio.sleep(self._config.keep_alive_s / 3)
+            try:
+                await self._client.load(self._config.model)
+            except ModelCallError as error:
+                log.info("%s could not be kept: %s", self._config.model, error.detail)
 
     async def _slot(self, timeout_s: float) -> None:
         self._waiting += 1

@@ -229,3 +229,24 @@ async def test_a_bug_of_ours_is_a_failure_and_not_an_exception(
     (end,) = await heard(agent, call())
     assert isinstance(end, CallFailed)
     assert (end.code, end.retryable) == ("agent_lost", True)
+
+
+async def test_a_model_is_kept_while_its_agent_lives_and_outlives_it_only_for_a_while(
+    fake: FakeOllama,
+) -> None:
+    http = new_http_client()
+    agent = OllamaAgent(
+        AgentConfig(model=MODEL, url=fake.url, node="pc1", keep_alive_s=1), lambda: http
+    )
+
+    def loads() -> list[object]:
+        asked = [r.json for r in fake.requests if r.path == "/api/generate"]
+        return [body["keep_alive"] for body in asked]
+
+    assert await agent.load() is None
+    await until(lambda: len(loads()) >= 3)
+    assert set(loads()) == {1}
+    await agent.unload()
+    assert loads()[-1] == 0
+    assert agent._keeping is None
+    await http.aclose()
