@@ -8,6 +8,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from typing import Any
 
 from actors.errors import ModelNotAvailable
 from actors.messages.calls import (
@@ -33,13 +34,18 @@ def seat_of_call(call: GenerateCall) -> str:
     return call.call_id.split(":")[-1]
 
 
+def labels_of(ballot: dict[str, Any]) -> list[str]:
+    """The labels that a ballot's schema asks to judge."""
+    lines = ballot["properties"]["rankings"]["prefixItems"]
+    return [line["properties"]["agent_id"]["const"] for line in lines]
+
+
 def plausible(call: GenerateCall) -> Reply:
     """An opinion, a valid ballot (10 for the first, then less), or a synthesis that cites A."""
     if isinstance(call.format, dict):
-        labels = call.format["properties"]["rankings"]["items"]["properties"]["agent_id"]["enum"]
         votes = [
             {"reasoning": "fine", "agent_id": label, "score": 10 - n}
-            for n, label in enumerate(labels)
+            for n, label in enumerate(labels_of(call.format))
         ]
         return json.dumps({"rankings": votes})
     if stage_of_call(call) == "synthesis":

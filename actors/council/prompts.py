@@ -76,20 +76,11 @@ def _score(standing: Standing) -> str:
 
 
 def review_schema(votable: Sequence[str]) -> dict[str, Any]:
-    """The JSON schema of a ballot on the labels in `votable` (at least one)."""
-    vote = {
-        "type": "object",
-        "properties": {
-            "reasoning": {"type": "string", "maxLength": REASONING_LIMIT},
-            "agent_id": {"type": "string", "enum": list(votable)},
-            "score": {"type": "integer", "minimum": 1, "maximum": 10},
-        },
-        "required": ["reasoning", "agent_id", "score"],
-        "additionalProperties": False,
-    }
+    """The JSON schema of a ballot on the labels in `votable` (at least one): a line for each, in
+    that order. Left free, the smallest models now and then judge one label twice and no other."""
     rankings = {
         "type": "array",
-        "items": vote,
+        "prefixItems": [_vote_schema(label) for label in votable],
         "minItems": len(votable),
         "maxItems": len(votable),
     }
@@ -97,6 +88,19 @@ def review_schema(votable: Sequence[str]) -> dict[str, Any]:
         "type": "object",
         "properties": {"rankings": rankings},
         "required": ["rankings"],
+        "additionalProperties": False,
+    }
+
+
+def _vote_schema(label: str) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": {
+            "reasoning": {"type": "string", "maxLength": REASONING_LIMIT},
+            "agent_id": {"const": label},
+            "score": {"type": "integer", "minimum": 1, "maximum": 10},
+        },
+        "required": ["reasoning", "agent_id", "score"],
         "additionalProperties": False,
     }
 

@@ -34,6 +34,7 @@ from tests.local_council import (
     local_council,
     stage_of,
 )
+from tests.scripted import labels_of
 
 pytestmark = pytest.mark.wire
 
@@ -160,7 +161,7 @@ class TestRow12:
                 await council.generate(WorkerRequest(model=ALPHA, prompt="Why?"))
             fake.requests.clear()
             await fake.start()
-            await fake.until(lambda: len(fake.requests) >= 3)
+            await until_connected(council)
             assert fake.requests[0].path == "/api/version"
             assert not fake.chats
             session = await council.ask(REQUEST)
@@ -242,7 +243,7 @@ class TestRow13:
             await council.ask(REQUEST)
             async with FakeOllama([BETA]) as second:
                 council.hosts.pcs["pc2"] = LocalPc("pc2", second.url)
-                await second.until(lambda: sum(r.finished for r in second.requests) >= 3)
+                await until_connected(council, 2)
                 del fake.models[BETA]
                 session = await council.ask(REQUEST)
         assert ended(session) == ("complete", None, False)
@@ -462,8 +463,7 @@ REVIEWS: dict[str, tuple[Texts, int, int]] = {
 
 def reviewing(make: Texts) -> say.Reply:
     async def reply(fake: FakeOllama, exchange: Exchange) -> None:
-        schema = exchange.request.json["format"]["properties"]["rankings"]
-        they = schema["items"]["properties"]["agent_id"]["enum"]
+        they = labels_of(exchange.request.json["format"])
         (own,) = {"A", "B", "C"} - set(they)
         await large(make(they, own))(fake, exchange)
 
@@ -610,6 +610,16 @@ class TestRow27:
             (node,) = await council.nodes()
         assert node.ollama is not None and not node.ollama.connected
         assert {request.path for request in fake.requests} == {"/api/version"}
+
+
+async def until_connected(council: LocalCouncil, count: int = 1) -> None:
+    """Until the pool has heard from so many PCs that their model server answers."""
+    async with asyncio.timeout(10):
+        while True:
+            nodes = await council.nodes()
+            if sum(bool(node.ollama and node.ollama.connected) for node in nodes) >= count:
+                return
+            await asyncio.sleep(0.005)
 
 
 @contextmanager

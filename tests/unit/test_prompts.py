@@ -82,17 +82,20 @@ def test_no_prompt_names_a_seat_or_a_model() -> None:
     assert "agent_1" not in content
 
 
-def test_the_schema_asks_for_the_reasoning_first_and_for_votable_labels_only() -> None:
+def test_the_schema_asks_for_the_reasoning_first_and_for_each_votable_label_once() -> None:
     schema = review_schema(["A", "C"])
     rankings = schema["properties"]["rankings"]
-    vote = rankings["items"]
-    assert list(vote["properties"]) == ["reasoning", "agent_id", "score"] == vote["required"]
-    assert vote["properties"]["agent_id"] == {"type": "string", "enum": ["A", "C"]}
-    assert vote["properties"]["score"] == {"type": "integer", "minimum": 1, "maximum": 10}
-    assert vote["properties"]["reasoning"]["maxLength"] > 0
+    votes = rankings["prefixItems"]
+    assert [vote["properties"]["agent_id"] for vote in votes] == [{"const": "A"}, {"const": "C"}]
+    for vote in votes:
+        assert list(vote["properties"]) == ["reasoning", "agent_id", "score"] == vote["required"]
+        assert vote["properties"]["score"] == {"type": "integer", "minimum": 1, "maximum": 10}
+        assert vote["properties"]["reasoning"]["maxLength"] > 0
+        assert vote["additionalProperties"] is False
     assert (rankings["minItems"], rankings["maxItems"]) == (2, 2)
+    assert "items" not in rankings, "llama.cpp would look at that and not at the prefix"
     assert schema["required"] == ["rankings"]
-    assert schema["additionalProperties"] is vote["additionalProperties"] is False
+    assert schema["additionalProperties"] is False
 
 
 def test_the_worker_sends_exactly_what_the_client_sent() -> None:
