@@ -159,9 +159,10 @@ class TestRow12:
             await council.ask(REQUEST)
             with pytest.raises((NodeUnreachable, NoModelServer)):
                 await council.generate(WorkerRequest(model=ALPHA, prompt="Why?"))
+            await until_connected(council, 0)
             fake.requests.clear()
             await fake.start()
-            await until_connected(council)
+            await until_connected(council, 1)
             assert fake.requests[0].path == "/api/version"
             assert not fake.chats
             session = await council.ask(REQUEST)
@@ -612,12 +613,12 @@ class TestRow27:
         assert {request.path for request in fake.requests} == {"/api/version"}
 
 
-async def until_connected(council: LocalCouncil, count: int = 1) -> None:
-    """Until the pool has heard from so many PCs that their model server answers."""
+async def until_connected(council: LocalCouncil, count: int) -> None:
+    """Until the pool has heard that the model servers of so many PCs answer, and no others."""
     async with asyncio.timeout(10):
         while True:
             nodes = await council.nodes()
-            if sum(bool(node.ollama and node.ollama.connected) for node in nodes) >= count:
+            if sum(bool(node.ollama and node.ollama.connected) for node in nodes) == count:
                 return
             await asyncio.sleep(0.005)
 
