@@ -37,7 +37,7 @@ def seat_of_call(call: GenerateCall) -> str:
 def labels_of(ballot: dict[str, Any]) -> list[str]:
     """The labels that a ballot's schema asks to judge."""
     lines = ballot["properties"]["rankings"]["prefixItems"]
-    return [line["properties"]["agent_id"]["const"] for line in lines]
+    return [line["properties"]["agent_id"]["enum"][0] for line in lines]
 
 
 def plausible(call: GenerateCall) -> Reply:

@@ -97,7 +97,7 @@ def _vote_schema(label: str) -> dict[str, Any]:
         "type": "object",
         "properties": {
             "reasoning": {"type": "string", "maxLength": REASONING_LIMIT},
-            "agent_id": {"const": label},
+            "agent_id": {"type": "string", "enum": [label]},
             "score": {"type": "integer", "minimum": 1, "maximum": 10},
         },
         "required": ["reasoning", "agent_id", "score"],

@@ -101,8 +101,11 @@ def _labels(item: dict[str, Any]) -> list[str]:
 
 
 def _label_of(schema: dict[str, Any], label: str) -> str:
-    consts = [str(p["const"]) for p in schema.get("properties", {}).values() if "const" in p]
-    return consts[0] if consts else label
+    """The one value that a property of the line may have; else the label so far."""
+    parts = schema.get("properties", {}).values()
+    fixed = [str(p["const"]) for p in parts if "const" in p]
+    fixed += [str(p["enum"][0]) for p in parts if len(p.get("enum", ())) == 1]
+    return fixed[0] if fixed else label
 
 
 def _as_label(key: str) -> str:

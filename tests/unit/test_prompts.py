@@ -86,7 +86,7 @@ def test_the_schema_asks_for_the_reasoning_first_and_for_each_votable_label_once
     schema = review_schema(["A", "C"])
     rankings = schema["properties"]["rankings"]
     votes = rankings["prefixItems"]
-    assert [vote["properties"]["agent_id"] for vote in votes] == [{"const": "A"}, {"const": "C"}]
+    assert [vote["properties"]["agent_id"]["enum"] for vote in votes] == [["A"], ["C"]]
     for vote in votes:
         assert list(vote["properties"]) == ["reasoning", "agent_id", "score"] == vote["required"]
         assert vote["properties"]["score"] == {"type": "integer", "minimum": 1, "maximum": 10}
