@@ -24,9 +24,9 @@ from actors.messages.nodes import NodeReport
 from actors.pool import Demand, Lease
 from cluster.hosts import Hosts
 from cluster.placement import plan
+from cluster.residents import Resident, Residents
 from cluster.roster import Roster, canonical
 from cluster.scouts import Scouts
-from cluster.seats import Seat, Seats
 from cluster.situation import Evict, Grant, Place, Reject, Wanted
 from cluster.watched import Watched
 
@@ -52,7 +52,7 @@ class PoolConfig:
 class _Waiter:
     demand: Demand
     asked_at: float
-    seat: asyncio.Future[Seat]
+    resident: asyncio.Future[Resident]
 
 
 class CouncilPool:
@@ -61,9 +61,9 @@ class CouncilPool:
     def __init__(self, config: PoolConfig, hosts: Hosts) -> None:
         self._config = config
         self._roster = Roster(config.cooldown_s, config.return_s)
-        self._seats = Seats(hosts, self._roster, self._changed)
+        self._residents = Residents(hosts, self._roster, self._changed)
         self._scouts = Scouts(
-            hosts, self._roster, self._seats, self._changed, config.watch_s, config.report_s
+            hosts, self._roster, self._residents, self._changed, config.watch_s, config.report_s
         )
         self._waiters: dict[int, _Waiter] = {}
         self._numbers = 0
@@ -74,16 +74,16 @@ class CouncilPool:
         """Waits for a slot. Raises `CallTimeout`, and the `ModelCallError` that says why no PC can
         serve the model: `ModelNotAvailable`, `NodeUnreachable`, or the failure to load it."""
         asked_at = _now()
-        seat = await self._slot(replace(demand, model=canonical(demand.model)), asked_at)
+        resident = await self._slot(replace(demand, model=canonical(demand.model)), asked_at)
         try:
             yield Lease(
-                agent=Watched(seat.ready_agent(), partial(self._seats.heard, seat)),
-                node=seat.site.node,
+                agent=Watched(resident.ready_agent(), partial(self._residents.heard, resident)),
+                node=resident.site.node,
                 num_ctx=self._config.num_ctx,
                 queue_ms=round((_now() - asked_at) * 1000),
             )
         finally:
-            self._seats.release(seat)
+            self._residents.release(resident)
 
     async def reports(self, fresh: bool = False) -> tuple[NodeReport, ...]:
         """What every PC told last, by name; a PC that is gone is not in it. `fresh`: asks them all
@@ -92,19 +92,19 @@ class CouncilPool:
         if fresh:
             await self._scouts.refresh()
         return tuple(
-            report.model_copy(update={"agents": self._seats.models_on(report.name)})
+            report.model_copy(update={"agents": self._residents.models_on(report.name)})
             for report in self._roster.reports()
         )
 
     async def close(self) -> None:
         """Lets go of the PCs; agents stay, for the next pool."""
         await self._scouts.close()
-        await self._seats.close()
+        await self._residents.close()
         for waiter in self._waiters.values():
-            if not waiter.seat.done():
-                waiter.seat.set_exception(CallCancelled("The pool was closed."))
+            if not waiter.resident.done():
+                waiter.resident.set_exception(CallCancelled("The pool was closed."))
 
-    async def _slot(self, demand: Demand, asked_at: float) -> Seat:
+    async def _slot(self, demand: Demand, asked_at: float) -> Resident:
         waiter = _Waiter(demand, asked_at, asyncio.get_running_loop().create_future())
         self._numbers += 1
         number = self._numbers
@@ -115,10 +115,11 @@ class CouncilPool:
                     self._scouts.ask_again()
                 self._waiters[number] = waiter
                 self._changed()
-                return await waiter.seat
+                return await waiter.resident
         except BaseException as error:
-            if waiter.seat.done() and not waiter.seat.cancelled() and not waiter.seat.exception():
-                self._seats.release(waiter.seat.result())
+            given = waiter.resident
+            if given.done() and not given.cancelled() and not given.exception():
+                self._residents.release(given.result())
             if isinstance(error, TimeoutError):
                 raise CallTimeout(
                     f"No slot for {demand.model} came free within {demand.timeout_s:g} s."
@@ -137,20 +138,20 @@ class CouncilPool:
     def _plan(self) -> None:
         self._planning = False
         now = _now()
-        wanted = [_wanted(n, w, now) for n, w in self._waiters.items() if not w.seat.done()]
+        wanted = [_wanted(n, w, now) for n, w in self._waiters.items() if not w.resident.done()]
         if not wanted:
             return
         nodes = self._roster.states(now)
-        for action in plan(wanted, self._seats.states(), nodes, self._config.fairness_s):
+        for action in plan(wanted, self._residents.states(), nodes, self._config.fairness_s):
             match action:
                 case Grant(number, model, node):
-                    self._waiters[number].seat.set_result(self._seats.take(node, model))
+                    self._waiters[number].resident.set_result(self._residents.take(node, model))
                 case Place(model, node):
-                    self._seats.place(node, model)
+                    self._residents.place(node, model)
                 case Evict(model, node):
-                    self._seats.evict(node, model)
+                    self._residents.evict(node, model)
                 case Reject(number, model, reason) if not self._roster.may_return(model, now):
-                    self._waiters[number].seat.set_exception(self._refusal(model, reason))
+                    self._waiters[number].resident.set_exception(self._refusal(model, reason))
 
     def _refusal(self, model: str, reason: str) -> ModelCallError:
         failure = self._roster.last_failure(model, _now())

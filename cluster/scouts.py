@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 from cluster.hosts import Hosts, Site
 from cluster.nodes import NodeView
+from cluster.residents import Residents
 from cluster.roster import Roster
-from cluster.seats import Seats
 
 FRESH_S = 1.0
 """A report younger than this is believed when it lacks a model that somebody asks for."""
@@ -26,14 +26,14 @@ class Scouts:
         self,
         hosts: Hosts,
         roster: Roster,
-        seats: Seats,
+        residents: Residents,
         changed: Callable[[], None],
         watch_s: float,
         report_s: float,
     ) -> None:
         self._hosts = hosts
         self._roster = roster
-        self._seats = seats
+        self._residents = residents
         self._changed = changed
         self._watch_s = watch_s
         self._report_s = report_s
@@ -72,7 +72,7 @@ class Scouts:
         await self._look()
         for name in [name for name in self._left_over if name not in self._roster.entries]:
             for site in self._left_over.pop(name):
-                self._seats.bury(site)
+                self._residents.bury(site)
         if self._asking:
             await asyncio.wait(self._asking.values(), timeout=FIRST_LOOK_S)
         self._first_look.set()
@@ -84,7 +84,7 @@ class Scouts:
     async def _look(self) -> None:
         joined, left = self._roster.seen(await self._hosts.nodes(), _now())
         for name in [*left, *(node.name for node in joined)]:
-            self._seats.lost(name)
+            self._residents.lost(name)
         for node in self._roster.due(_now(), self._report_s):
             self._ask(node)
 
@@ -99,7 +99,7 @@ class Scouts:
         self._roster.reported(node.name, report, _now())
         if self._roster.told_server(node.name):
             for site in self._left_over.pop(node.name, ()):
-                self._seats.adopt(self._roster.site(site.node, site.model))
+                self._residents.adopt(self._roster.site(site.node, site.model))
         self._changed()
 
 

@@ -286,10 +286,10 @@ class TestComingAndGoing:
         with pytest.raises(ModelNotAvailable):
             await waiting
         gate.set()
-        await until(lambda: len(pool._seats._tasks) == 1)
-        assert [agent.state for agent in pool._seats.states()] == ["leaving"]
+        await until(lambda: len(pool._residents._tasks) == 1)
+        assert [agent.state for agent in pool._residents.states()] == ["leaving"]
         leave.set()
-        await until(lambda: pool._seats.states() == ())
+        await until(lambda: pool._residents.states() == ())
 
     async def test_a_pc_that_joined_again_gets_new_agents(self, opened: Open) -> None:
         hosts = FakeHosts(FakePc("pc1", ("a:1",)))
@@ -359,7 +359,7 @@ class TestLeases:
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
-        assert waiter.seat.done()
+        assert waiter.resident.done()
         assert (await ask(pool, want("a:1")))[0] == "pc1"
 
     async def test_a_lease_that_travels_is_a_plain_one(self, opened: Open) -> None:

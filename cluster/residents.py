@@ -1,4 +1,4 @@
-"""The agents that there are: starting, ready, leaving, and how many of their slots are in use.
+"""The models that sit on PCs, each by its agent: starting, ready, leaving, slots in use.
 
 Does what the pool's plan says; every start and stop runs in a task of its own and asks for a new
 plan when it is over. Knows nothing of demands.
@@ -19,8 +19,8 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(eq=False)
-class Seat:
-    """One agent on one PC. `key` = (PC, model's canonical name)."""
+class Resident:
+    """A model that sits on one PC, by its agent. `key` = (PC, model's canonical name)."""
 
     key: tuple[str, str]
     site: Site
@@ -35,21 +35,23 @@ class Seat:
         return self.agent
 
 
-class Seats:
+class Residents:
     """Every agent by (PC, model). `changed` is called whenever a new plan may be due."""
 
     def __init__(self, hosts: Hosts, roster: Roster, changed: Callable[[], None]) -> None:
         self._hosts = hosts
         self._roster = roster
         self._changed = changed
-        self._seats: dict[tuple[str, str], Seat] = {}
+        self._residents: dict[tuple[str, str], Resident] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def states(self) -> tuple[AgentState, ...]:
         """The agents as placement wants them."""
         return tuple(
-            AgentState(seat.key[0], seat.key[1], seat.state, seat.busy, seat.last_used)
-            for seat in self._seats.values()
+            AgentState(
+                resident.key[0], resident.key[1], resident.state, resident.busy, resident.last_used
+            )
+            for resident in self._residents.values()
         )
 
     def models_on(self, node: str) -> tuple[str, ...]:
@@ -57,22 +59,22 @@ class Seats:
         return tuple(
             sorted(
                 s.site.model
-                for s in self._seats.values()
+                for s in self._residents.values()
                 if s.key[0] == node and s.state == "ready"
             )
         )
 
-    def take(self, node: str, model: str) -> Seat:
+    def take(self, node: str, model: str) -> Resident:
         """One slot more in use."""
-        seat = self._seats[node, model]
-        seat.busy += 1
-        seat.last_used = _now()
-        return seat
+        resident = self._residents[node, model]
+        resident.busy += 1
+        resident.last_used = _now()
+        return resident
 
-    def release(self, seat: Seat) -> None:
-        """One slot less. The seat may be long gone."""
-        seat.busy -= 1
-        seat.last_used = _now()
+    def release(self, resident: Resident) -> None:
+        """One slot less. The resident may be long gone."""
+        resident.busy -= 1
+        resident.last_used = _now()
         self._changed()
 
     def place(self, node: str, model: str) -> None:
@@ -82,8 +84,8 @@ class Seats:
     def adopt(self, site: Site) -> None:
         """Takes over an agent that may be there already, in the same way."""
         key = (site.node, canonical(site.model))
-        seat = self._seats[key] = Seat(key, site)
-        self._run(self._start(seat))
+        resident = self._residents[key] = Resident(key, site)
+        self._run(self._start(resident))
 
     def bury(self, site: Site) -> None:
         """Ends an agent that nobody took over: its PC is gone."""
@@ -91,51 +93,51 @@ class Seats:
 
     def evict(self, node: str, model: str) -> None:
         """Ends an agent; its room is free once the model is unloaded."""
-        self._leave(self._seats[node, model])
+        self._leave(self._residents[node, model])
 
     def lost(self, node: str) -> None:
         """A PC has left, or came back as new: its agents are gone."""
-        for seat in self._seats.values():
-            if seat.key[0] == node and seat.state != "leaving":
-                self._leave(seat)
+        for resident in self._residents.values():
+            if resident.key[0] == node and resident.state != "leaving":
+                self._leave(resident)
 
-    def heard(self, seat: Seat, failure: CallFailed | None) -> None:
-        """How a call to the seat's agent ended."""
-        self._roster.called(seat.key[0], failure)
-        if seat.state != "ready" or failure is None:
+    def heard(self, resident: Resident, failure: CallFailed | None) -> None:
+        """How a call to the resident's agent ended."""
+        self._roster.called(resident.key[0], failure)
+        if resident.state != "ready" or failure is None:
             return
         if failure.code == "agent_lost":
-            seat.state = "starting"
-            self._run(self._start(seat))
+            resident.state = "starting"
+            self._run(self._start(resident))
         elif failure.code == "model_not_available":
-            self._leave(seat)
+            self._leave(resident)
 
     async def close(self) -> None:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _leave(self, seat: Seat) -> None:
-        seat.state = "leaving"
-        self._run(self._stop(seat))
+    def _leave(self, resident: Resident) -> None:
+        resident.state = "leaving"
+        self._run(self._stop(resident))
 
-    async def _start(self, seat: Seat) -> None:
-        outcome = await self._hosts.start(seat.site)
-        if seat.state != "starting":
+    async def _start(self, resident: Resident) -> None:
+        outcome = await self._hosts.start(resident.site)
+        if resident.state != "starting":
             return
         if not isinstance(outcome, CallFailed):
-            seat.agent, seat.state, seat.last_used = outcome, "ready", _now()
-            self._roster.called(seat.key[0], None)
+            resident.agent, resident.state, resident.last_used = outcome, "ready", _now()
+            self._roster.called(resident.key[0], None)
             return
-        log.warning("agent %s failed to start: %s", seat.key, outcome.code)
-        self._roster.load_failed(*seat.key, outcome, _now())
-        self._leave(seat)
+        log.warning("agent %s failed to start: %s", resident.key, outcome.code)
+        self._roster.load_failed(*resident.key, outcome, _now())
+        self._leave(resident)
 
-    async def _stop(self, seat: Seat) -> None:
+    async def _stop(self, resident: Resident) -> None:
         try:
-            await self._hosts.stop(seat.site)
+            await self._hosts.stop(resident.site)
         finally:
-            del self._seats[seat.key]
+            del self._residents[resident.key]
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(self._then_changed(work))
