@@ -83,12 +83,6 @@ class CouncilOrchestrator:
                 return minutes.view(record.session)
         return await self.session(session_id)
 
-    async def ask(
-        self, request: CouncilRequest, idempotency_key: str | None = None
-    ) -> CouncilSession:
-        """`open` and `wait` in one call."""
-        return await self.wait((await self.open(request, idempotency_key)).session_id)
-
     async def session(self, session_id: str) -> CouncilSession:
         await self._started()
         if record := self._records.get(session_id):

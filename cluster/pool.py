@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
+from actors.council.model_names import canonical
 from actors.errors import (
     CallCancelled,
     CallTimeout,
@@ -25,7 +26,7 @@ from actors.pool import Demand, Lease
 from cluster.hosts import Hosts
 from cluster.placement import plan
 from cluster.residents import Resident, Residents
-from cluster.roster import Roster, canonical
+from cluster.roster import Roster
 from cluster.scouts import Scouts
 from cluster.situation import Evict, Grant, Place, Reject, Wanted
 from cluster.watched import Watched

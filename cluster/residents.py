@@ -10,9 +10,10 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from actors.council.model_names import canonical
 from actors.messages.calls import Agent, CallFailed
 from cluster.hosts import Hosts, Site
-from cluster.roster import Roster, canonical
+from cluster.roster import Roster
 from cluster.situation import AgentState
 
 log = logging.getLogger(__name__)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from math import inf
 
+from actors.council.model_names import canonical
 from actors.messages.calls import CallFailed
 from actors.messages.nodes import NodeReport
 from cluster.hosts import Site
@@ -164,11 +165,6 @@ class Roster:
     def states(self, now: float) -> tuple[NodeState, ...]:
         """The PCs as placement wants them."""
         return tuple(_state(entry, now) for entry in self.entries.values())
-
-
-def canonical(model: str) -> str:
-    """`llama3` and `llama3:latest` are one model."""
-    return model if ":" in model.rsplit("/", 1)[-1] else f"{model}:latest"
 
 
 def _state(entry: Entry, now: float) -> NodeState:

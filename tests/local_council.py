@@ -141,7 +141,7 @@ class LocalCouncil:
         return await self.orchestrator.wait(session_id)
 
     async def ask(self, request: CouncilRequest) -> CouncilSession:
-        return await self.orchestrator.ask(request)
+        return await self.wait((await self.open(request)).session_id)
 
     async def session(self, session_id: str) -> CouncilSession:
         return await self.orchestrator.session(session_id)

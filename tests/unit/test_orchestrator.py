@@ -21,6 +21,7 @@ from actors.messages.configs import OrchestratorConfig
 from actors.messages.events import DeltaEvent
 from actors.messages.nodes import NodeReport
 from actors.messages.requests import AgentSpec, CouncilRequest, WorkerRequest
+from actors.messages.sessions import CouncilSession
 from actors.orchestrator import CouncilOrchestrator
 from tests.scripted import ScriptedPool, plausible, seat_of_call, stage_of_call
 
@@ -41,6 +42,13 @@ async def council(home: Path, pool: ScriptedPool) -> AsyncIterator[CouncilOrches
         await orchestrator.close()
 
 
+async def ask(
+    orchestrator: CouncilOrchestrator, request: CouncilRequest, key: str | None = None
+) -> CouncilSession:
+    """Opens the session and waits for its end."""
+    return await orchestrator.wait((await orchestrator.open(request, key)).session_id)
+
+
 def failing(
     stage: str, code: str, retryable: bool, *seats: str
 ) -> Callable[[GenerateCall], object]:
@@ -55,7 +63,7 @@ def failing(
 async def test_a_whole_council_ends_with_an_answer(tmp_path: Path) -> None:
     pool = ScriptedPool()
     async with council(tmp_path, pool) as orchestrator:
-        session = await orchestrator.ask(REQUEST)
+        session = await ask(orchestrator, REQUEST)
     assert session.stage == "complete"
     assert not session.degraded
     assert [o.content for o in session.opinions] == [f"Opinion of agent_{n}" for n in (1, 2, 3)]
@@ -70,7 +78,7 @@ async def test_a_whole_council_ends_with_an_answer(tmp_path: Path) -> None:
 
 async def test_two_seats_of_one_model_stay_distinct(tmp_path: Path) -> None:
     async with council(tmp_path, ScriptedPool()) as orchestrator:
-        session = await orchestrator.ask(REQUEST)
+        session = await ask(orchestrator, REQUEST)
     assert [a.agent_id for a in session.agents] == ["agent_1", "agent_2", "agent_3"]
     stats = session.latency_stats.stage1_opinions
     assert stats is not None
@@ -81,7 +89,7 @@ async def test_two_seats_of_one_model_stay_distinct(tmp_path: Path) -> None:
 async def test_reviewers_see_labels_and_never_names_or_models(tmp_path: Path) -> None:
     pool = ScriptedPool()
     async with council(tmp_path, pool) as orchestrator:
-        session = await orchestrator.ask(REQUEST)
+        session = await ask(orchestrator, REQUEST)
     later = [c for c in pool.agent.calls if stage_of_call(c) != "opinions"]
     prompts = "\n".join(m.content for call in later for m in call.messages)
     assert not any(a.name in prompts or a.model in prompts for a in session.agents)
@@ -89,7 +97,7 @@ async def test_reviewers_see_labels_and_never_names_or_models(tmp_path: Path) ->
 
 async def test_events_count_from_one_without_gaps_and_end_with_the_close(tmp_path: Path) -> None:
     async with council(tmp_path, ScriptedPool()) as orchestrator:
-        session = await orchestrator.ask(REQUEST)
+        session = await ask(orchestrator, REQUEST)
         events = [e async for batch in orchestrator.events(session.session_id) for e in batch]
         rest = [e async for batch in orchestrator.events(session.session_id, 5) for e in batch]
     assert [e.seq for e in events] == list(range(1, len(events) + 1))
@@ -126,7 +134,7 @@ async def test_a_late_reader_gets_the_text_so_far_and_then_goes_on_live(tmp_path
 async def test_a_failing_seat_is_asked_three_times_and_then_noted_absent(tmp_path: Path) -> None:
     pool = ScriptedPool(script=failing("opinions", "model_crashed", True, "agent_2"))
     async with council(tmp_path, pool) as orchestrator:
-        session = await orchestrator.ask(REQUEST)
+        session = await ask(orchestrator, REQUEST)
     assert session.stage == "complete"
     assert session.degraded
     assert [(a.agent_id, a.code, a.attempts) for a in session.absences] == [
@@ -139,14 +147,14 @@ async def test_a_failing_seat_is_asked_three_times_and_then_noted_absent(tmp_pat
 async def test_a_failure_that_is_not_worth_it_is_not_tried_again(tmp_path: Path) -> None:
     pool = ScriptedPool(script=failing("opinions", "model_not_usable", False, "agent_2"))
     async with council(tmp_path, pool) as orchestrator:
-        session = await orchestrator.ask(REQUEST)
+        session = await ask(orchestrator, REQUEST)
     assert session.absences[0].attempts == 1
 
 
 async def test_row_26_all_agents_fail(tmp_path: Path) -> None:
     pool = ScriptedPool(script=failing("opinions", "model_load_failed", False))
     async with council(tmp_path, pool) as orchestrator:
-        session = await orchestrator.ask(REQUEST)
+        session = await ask(orchestrator, REQUEST)
         kept = await orchestrator.session(session.session_id)
     assert (session.stage, session.error_code) == ("error", "no_opinions")
     assert session.error is not None
@@ -162,7 +170,7 @@ async def test_row_25_a_failed_chairman_is_replaced_and_named(tmp_path: Path) ->
 
     pool = ScriptedPool(script=script)
     async with council(tmp_path, pool) as orchestrator:
-        session = await orchestrator.ask(REQUEST)
+        session = await ask(orchestrator, REQUEST)
     assert session.final_answer is not None
     assert session.final_answer.fallback == FALLBACK_CHAIRMAN
     assert session.final_answer.chairman_model in ("a:1", "b:1")
@@ -172,7 +180,7 @@ async def test_row_25_a_failed_chairman_is_replaced_and_named(tmp_path: Path) ->
 async def test_row_25_without_any_chairman_the_best_opinion_stands(tmp_path: Path) -> None:
     pool = ScriptedPool(script=failing("synthesis", "model_not_usable", False))
     async with council(tmp_path, pool) as orchestrator:
-        session = await orchestrator.ask(REQUEST)
+        session = await ask(orchestrator, REQUEST)
     best = session.ranking[0].agent_id
     assert session.final_answer is not None
     assert session.final_answer.fallback == FALLBACK_OPINION
@@ -187,7 +195,7 @@ async def test_row_24_unreadable_reviews_are_abstentions_never_made_up_scores(
         return "I like them all." if stage_of_call(call) == "review" else str(plausible(call))
 
     async with council(tmp_path, ScriptedPool(script=script)) as orchestrator:
-        session = await orchestrator.ask(REQUEST)
+        session = await ask(orchestrator, REQUEST)
     assert session.stage == "complete"
     assert all(not r.rankings and r.rejected for r in session.reviews)
     assert all(s.votes == 0 for s in session.ranking)
@@ -201,7 +209,7 @@ async def test_row_20_answers_too_long_for_the_context_are_trimmed_and_it_is_sai
         return "word " * 3000 if stage_of_call(call) == "opinions" else str(plausible(call))
 
     async with council(tmp_path, ScriptedPool(script=script, num_ctx=2048)) as orchestrator:
-        session = await orchestrator.ask(REQUEST)
+        session = await ask(orchestrator, REQUEST)
     assert session.stage == "complete"
     assert {n.code for n in session.notices} == {"context_trimmed"}
 
@@ -218,7 +226,7 @@ async def test_row_20_an_overflow_that_the_server_reports_is_composed_again_with
 
     pool = ScriptedPool(script=script, num_ctx=8192)
     async with council(tmp_path, pool) as orchestrator:
-        session = await orchestrator.ask(REQUEST)
+        session = await ask(orchestrator, REQUEST)
     assert session.stage == "complete"
     assert session.absences == ()
     assert "context_trimmed" in {n.code for n in session.notices}
@@ -229,7 +237,7 @@ async def test_the_deadline_ends_a_session_and_what_was_heard_is_kept(tmp_path: 
     pool = ScriptedPool(gate=lambda c: never if seat_of_call(c) == "agent_3" else None)
     request = REQUEST.model_copy(update={"deadline_s": 0.3})
     async with council(tmp_path, pool) as orchestrator:
-        session = await orchestrator.ask(request)
+        session = await ask(orchestrator, request)
     assert (session.stage, session.error_code) == ("error", "deadline")
     assert len(session.opinions) == 2
     assert pool.agent.cancelled == 1
@@ -252,7 +260,7 @@ async def test_cancel_ends_it_once_and_says_the_same_twice(tmp_path: Path) -> No
 
 async def test_what_has_ended_cannot_be_cancelled(tmp_path: Path) -> None:
     async with council(tmp_path, ScriptedPool()) as orchestrator:
-        session = await orchestrator.ask(REQUEST)
+        session = await ask(orchestrator, REQUEST)
         with pytest.raises(SessionFinished):
             await orchestrator.cancel(session.session_id)
 
@@ -278,7 +286,7 @@ async def test_a_restart_goes_on_and_asks_nobody_again(tmp_path: Path) -> None:
 async def test_the_same_idempotency_key_gives_the_same_session(tmp_path: Path) -> None:
     pool = ScriptedPool()
     async with council(tmp_path, pool) as orchestrator:
-        sessions = await asyncio.gather(*(orchestrator.ask(REQUEST, "key-1") for _ in range(20)))
+        sessions = await asyncio.gather(*(ask(orchestrator, REQUEST, "key-1") for _ in range(20)))
     assert len({s.session_id for s in sessions}) == 1
     assert len(pool.agent.calls) == 7
 
@@ -304,7 +312,7 @@ async def test_too_many_seats_are_refused_with_the_fields_path(tmp_path: Path) -
 async def test_three_seats_of_the_only_model_sit_by_default(tmp_path: Path) -> None:
     pool = ScriptedPool(models=("only:1",))
     async with council(tmp_path, pool) as orchestrator:
-        session = await orchestrator.ask(CouncilRequest(query="?"))
+        session = await ask(orchestrator, CouncilRequest(query="?"))
     assert [a.model for a in session.agents] == ["only:1"] * 3
     opinions = [c for c in pool.agent.calls if stage_of_call(c) == "opinions"]
     assert len({c.messages[0].content for c in opinions}) == 3
@@ -324,7 +332,7 @@ async def test_the_worker_answers_without_a_session(tmp_path: Path) -> None:
 async def test_the_history_lists_newest_first_and_finds_text(tmp_path: Path) -> None:
     async with council(tmp_path, ScriptedPool()) as orchestrator:
         for query in ("first question", "second question"):
-            await orchestrator.ask(REQUEST.model_copy(update={"query": query}))
+            await ask(orchestrator, REQUEST.model_copy(update={"query": query}))
         everything = await orchestrator.sessions(10, None, None)
         found = await orchestrator.sessions(10, None, "FIRST")
     assert [s.query for s in everything] == ["second question", "first question"]
@@ -340,7 +348,7 @@ async def test_a_model_that_was_pulled_just_now_is_found_by_asking_the_pcs_again
             return await super().reports() if fresh else ()
 
     async with council(tmp_path, Lagging()) as orchestrator:
-        session = await orchestrator.ask(REQUEST)
+        session = await ask(orchestrator, REQUEST)
     assert session.stage == "complete"
 
 
