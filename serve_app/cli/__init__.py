@@ -1,6 +1,6 @@
 """The `./council` commands. Each is a thin shell: it starts, asks over HTTP, prints.
 
-Reading order: `terminal.py` (what a user sees), `program.py` (the commands), `up.py`, `join.py`,
-`ask.py`; `client.py` and `listening.py` talk to the API, `hearing.py` folds its events, `views.py`
-draws them.
+Reading order: `terminal.py` (what a user sees), `program.py` and `commands/` (what can be typed),
+`up.py`, `join.py`, `ask.py`; `client.py` and `listening.py` talk to the API, `hearing.py` folds its
+events, `views.py` draws them.
 """

@@ -1,0 +1,82 @@
+"""Commands that ask the council and show what it said."""
+
+from typing import Annotated
+
+import typer
+
+from serve_app.cli.commands.options import settings_of
+
+PANEL = "Questions"
+"""The heading in the help."""
+
+group = typer.Typer()
+
+
+@group.command(rich_help_panel=PANEL)
+def ask(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="QUESTION", help="The question; - reads it from standard input."),
+    ] = None,
+    agent: Annotated[
+        list[str] | None,
+        typer.Option(metavar="MODEL[=NAME]", help="A seat; repeat it for more (1 to 5)."),
+    ] = None,
+    chairman: Annotated[str | None, typer.Option(help="The chairman's model.")] = None,
+    deadline: Annotated[float | None, typer.Option(help="Seconds the whole may take.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the session as JSON.")] = False,
+) -> None:
+    """Ask the council, and watch it: opinions, reviews, synthesis.
+
+    Exit code 0 only if there is an answer. Ctrl-C cancels the session.
+    """
+    from serve_app.cli import ask as command
+    from serve_app.cli.client import client_of
+
+    request = {
+        "query": command.question_of(words or []),
+        "selected_agents": command.seats_of(agent or []),
+        "chairman_model": chairman,
+        "deadline_s": deadline,
+    }
+    given = {name: value for name, value in request.items() if value is not None}
+    raise typer.Exit(command.ask(client_of(settings_of()), given, as_json))
+
+
+@group.command(rich_help_panel=PANEL)
+def status() -> None:
+    """PCs with CPU and RAM, model servers, models, open sessions."""
+    from serve_app.cli import status as command
+    from serve_app.cli.client import client_of
+
+    command.status(client_of(settings_of()))
+
+
+@group.command(rich_help_panel=PANEL)
+def models() -> None:
+    """Models that are installed, and where; and recommended ones."""
+    from serve_app.cli import status as command
+    from serve_app.cli.client import client_of
+
+    command.models(client_of(settings_of()))
+
+
+@group.command(rich_help_panel=PANEL)
+def sessions(
+    session_id: Annotated[
+        str | None, typer.Argument(metavar="[SESSION]", help="Print this one's minutes.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="How many.")] = 20,
+    search: Annotated[str | None, typer.Option("--search", "-q", help="Only with that text.")] = (
+        None
+    ),
+) -> None:
+    """The history, newest first; or the minutes of one session."""
+    from serve_app.cli import status as command
+    from serve_app.cli.client import client_of
+
+    client = client_of(settings_of())
+    if session_id:
+        command.session(client, session_id)
+    else:
+        command.sessions(client, limit, search)

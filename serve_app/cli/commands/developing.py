@@ -1,0 +1,46 @@
+"""Commands for those who work on the council itself."""
+
+import platform
+import tomllib
+from importlib.metadata import version as version_of
+from pathlib import Path
+
+import typer
+
+from serve_app.cli.terminal import say
+
+ROOT = Path(__file__).parents[3]
+
+PANEL = "Development"
+"""The heading in the help."""
+
+group = typer.Typer()
+
+
+@group.command("test", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def run_tests(context: typer.Context) -> None:
+    """Run the tests: unit wire integration real cluster, or those that are named.
+
+    What this machine cannot run is SKIPPED, with the reason. Other words go to pytest:
+    ./council test unit -k ballot -x
+    """
+    from serve_app.cli import tiers
+
+    raise typer.Exit(tiers.run(context.args))
+
+
+@group.command(rich_help_panel=PANEL)
+def lint() -> None:
+    """Check style and types: ruff, mypy --strict."""
+    from serve_app.cli import lint as command
+
+    raise typer.Exit(command.run())
+
+
+@group.command(rich_help_panel=PANEL)
+def version() -> None:
+    """The versions that must be the same on all PCs."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    say(f"LLM Council on Ray {project['version']}")
+    say(f"Ray {version_of('ray')}, Python {platform.python_version()}")
+    say(f"From {ROOT}")

@@ -1,0 +1,21 @@
+"""Commands that look after what is kept: secrets, sessions."""
+
+import typer
+
+from serve_app.cli.commands.options import settings_of
+from serve_app.cli.terminal import say
+
+PANEL = "Upkeep"
+"""The heading in the help."""
+
+group = typer.Typer()
+
+
+@group.command(rich_help_panel=PANEL)
+def token() -> None:
+    """Make the token that lets PCs in, if there is none, and say where it is (for ray up)."""
+    from cluster.secret_files import TOKEN, secret
+
+    home = settings_of().home
+    secret(home, TOKEN)
+    say(f"The token is in {home / TOKEN}")

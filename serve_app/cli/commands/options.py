@@ -1,0 +1,23 @@
+"""Options that several commands have, and the settings that they change."""
+
+from typing import Annotated, Any
+
+import typer
+
+from cluster.settings import Settings
+
+Port = Annotated[int | None, typer.Option(help="Port of the HTTP API (default 8000).")]
+Embedded = Annotated[
+    bool, typer.Option("--embedded", help="Use the built-in engine even where Ollama answers.")
+]
+Slots = Annotated[
+    int | None,
+    typer.Option(help="Models that may sit on this PC at once (default OLLAMA_MAX_LOADED_MODELS)."),
+]
+Name = Annotated[str | None, typer.Option(help="This PC's name in the council.")]
+
+
+def settings_of(**options: Any) -> Settings:
+    """The environment's settings, changed by the options that were given."""
+    given = {name: value for name, value in options.items() if value is not None}
+    return Settings.having(**given)

@@ -1,0 +1,96 @@
+"""Commands that start, stop and join PCs."""
+
+from typing import Annotated
+
+import typer
+
+from cluster.settings import default_node_name
+from serve_app.cli.commands.options import Embedded, Name, Port, Slots, settings_of
+from serve_app.cli.terminal import Stop
+
+PANEL = "PCs"
+"""The heading in the help."""
+
+group = typer.Typer()
+
+
+@group.command(rich_help_panel=PANEL)
+def up(
+    lan: Annotated[
+        bool, typer.Option("--lan", help="Let other PCs in; clients need the key then.")
+    ] = False,
+    address: Annotated[
+        str | None, typer.Argument(metavar="[IP]", help="With --lan: this PC's address to use.")
+    ] = None,
+    embedded: Embedded = False,
+    port: Port = None,
+    slots: Slots = None,
+    name: Name = None,
+    coordinate_only: Annotated[
+        bool, typer.Option("--no-models", help="No model on this PC: only those that join have.")
+    ] = False,
+) -> None:
+    """Start the council on this PC.
+
+    Finds Ollama (OLLAMA_HOST, else this PC) or starts a small built-in model, starts Ray's head,
+    the council and its HTTP API, and prints what to type next.
+    """
+    from serve_app.cli import up as command
+
+    if address is not None and not lan:
+        raise Stop(f"An address ({address}) goes with --lan.", f"./council up --lan {address}")
+    settings = settings_of(port=port, max_loaded_models=slots, node_name=name)
+    if lan:
+        settings = command.on_lan(settings, address)
+    command.up(settings, embedded, coordinate_only)
+
+
+@group.command(rich_help_panel=PANEL)
+def down() -> None:
+    """Stop everything of the council on this PC. Sessions are kept."""
+    from serve_app.cli import up as command
+
+    command.down(settings_of())
+
+
+@group.command(rich_help_panel=PANEL)
+def join(
+    head: Annotated[str, typer.Argument(metavar="PC1", help="PC1's address, as it printed it.")],
+    token: Annotated[
+        str | None, typer.Option(help="From the line that PC1 printed; kept for the next time.")
+    ] = None,
+    name: Name = None,
+    embedded: Embedded = False,
+    ollama_url: Annotated[
+        str | None,
+        typer.Option(help="Let that Ollama take part (a PC with Windows or macOS, say)."),
+    ] = None,
+    slots: Slots = None,
+    ray_port: Annotated[int, typer.Option(help="Ray's port on PC1, if not 6379.")] = 6379,
+) -> None:
+    """Let this PC take part in the council of PC1, until Ctrl-C.
+
+    PC1 prints the line to type: ./council up --lan
+    """
+    from cluster.ollama_url import OddUrl, host_of, model_server_url
+    from serve_app.cli.join import join_with
+
+    try:
+        url = model_server_url(ollama_url) if ollama_url is not None else None
+    except OddUrl as odd:
+        raise Stop(f"--ollama-url: {odd}.", "Like: http://192.168.1.42:11434") from None
+    default = default_node_name(host_of(url)) if url else None
+    settings = settings_of(max_loaded_models=slots, node_name=name or default, ollama_url=url)
+    join_with(settings, head, token, ray_port, name is not None, embedded, url is not None)
+
+
+@group.command(rich_help_panel=PANEL)
+def deploy(
+    address: Annotated[
+        str | None, typer.Option(help="Ray's head (host:port), if it is not found by itself.")
+    ] = None,
+) -> None:
+    """Put the council onto a Ray head that runs already, as after: ray up ray_config.yaml"""
+    from serve_app.cli.deploy import deploy as command
+
+    command(settings_of(ray_address=address))
