@@ -5,13 +5,14 @@ Decides nothing itself: the protocol is in `actors.council`. Writes every event 
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
-from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from actors.calls import Caller, Stream, ask_agent, call_model
+from actors.clock import boot_time, now
 from actors.council import briefs, deliberation, outcomes
 from actors.council.briefs import Limits, Room
 from actors.council.context import Fitted
+from actors.council.deadline import seconds_left
 from actors.council.deliberation import (
     AskOpinions,
     AskReviews,
@@ -52,10 +53,6 @@ class Chairman(Protocol):
     ) -> AsyncIterator[Delta | Generated | CallFailed]: ...
 
 
-def now() -> datetime:
-    return datetime.now(UTC)
-
-
 class Hearing:
     """Runs one session to its end."""
 
@@ -66,7 +63,7 @@ class Hearing:
         self._limits = limits
         self._fitted: dict[tuple[int, float], Fitted] = {}
         self._shown: dict[str, Fitted] = {}
-        left = (self.session.started.deadline_at - now()).total_seconds()
+        left = seconds_left(self.session.started, now(), boot_time())
         self._ends_at = asyncio.get_running_loop().time() + left
 
     @property

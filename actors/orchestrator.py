@@ -16,6 +16,7 @@ import ray
 
 from actors.audience import Batch
 from actors.calls import Caller, ask_agent, call_model
+from actors.clock import boot_time, now
 from actors.council import minutes
 from actors.council.briefs import Limits, too_long, worker_call
 from actors.council.deliberation import Closed, Session, begin, replay
@@ -29,7 +30,7 @@ from actors.errors import (
     SessionRunning,
     model_call_error,
 )
-from actors.hearing import Chairman, Hearing, now
+from actors.hearing import Chairman, Hearing
 from actors.messages.calls import CallFailed, Delta, GenerateCall
 from actors.messages.configs import OrchestratorConfig
 from actors.messages.events import AnswerEvent, LiveEvent, SessionStarted, StoredEvent
@@ -225,6 +226,7 @@ class CouncilOrchestrator:
             chairman_model=seating.chairman_model,
             seed=secrets.randbits(32),
             deadline_at=at + timedelta(seconds=request.deadline_s or config.deadline_s),
+            boot=boot_time(),
         )
 
     def _hear(self, session: Session) -> Record:

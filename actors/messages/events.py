@@ -26,8 +26,16 @@ class Event(Message):
     at: datetime
 
 
+class BootTime(Message):
+    """Seconds since a PC's boot, asleep or not; comparable under the same `boot_id` only."""
+
+    boot_id: str
+    seconds: float
+
+
 class SessionStarted(Event):
-    """The question was accepted. `seed` drives every arbitrary choice (labels, order)."""
+    """The question was accepted. `seed` drives every arbitrary choice (labels, order). `boot` is
+    `at` by a clock that does not jump, where there is one."""
 
     kind: Literal["session_started"] = "session_started"
     request: CouncilRequest
@@ -35,6 +43,7 @@ class SessionStarted(Event):
     chairman_model: str
     seed: int
     deadline_at: datetime
+    boot: BootTime | None = None
 
 
 class StageStarted(Event):
