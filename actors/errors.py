@@ -20,6 +20,7 @@ CouncilError                     code, status, title; `str(error)` is a sentence
 │   └── Cancelled                409 cancelled
 ├── Unavailable                  503, try again later (`retry_after_s`)
 │   ├── StoreUnavailable         503 store_unavailable
+│   ├── Superseded               503 superseded           another orchestrator has taken over
 │   ├── NoModelServer            503 no_model_server      no PC offers a model server
 │   └── CouncilUnavailable       503 council_unavailable  the orchestrator does not answer
 └── ModelCallError               one model call failed; `retryable`: try again, elsewhere first
@@ -181,6 +182,12 @@ class Unavailable(CouncilError):
 class StoreUnavailable(Unavailable):
     code = "store_unavailable"
     title = "The session store cannot be written"
+
+
+class Superseded(Unavailable):
+    code = "superseded"
+    title = "Another orchestrator has taken over"
+    retry_after_s = 2.0
 
 
 class NoModelServer(Unavailable):

@@ -6,11 +6,11 @@ synchronous=FULL, so that what was committed survives a power cut.
 
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
-from actors.errors import StoreUnavailable
+from actors.errors import StoreUnavailable, Superseded
 
-SCHEMA_VERSION = 1
 APPLICATION_ID = 0x4C4C4D43  # "LLMC": tells our file from another program's
 _SCHEMA = """
 CREATE TABLE sessions (             -- an index over the events, written in their transaction
@@ -33,6 +33,14 @@ CREATE TABLE events (
 CREATE TABLE health (checked_at TEXT);
 INSERT INTO health VALUES (NULL);
 """
+_KEEPER = """
+CREATE TABLE keeper (epoch INTEGER NOT NULL -- one row: how often the file was taken over
+);
+INSERT INTO keeper VALUES (0);
+"""
+_STEPS = (_SCHEMA, _KEEPER)
+"""`_STEPS[n]` leads from schema n to schema n + 1; a released step is never changed."""
+SCHEMA_VERSION = len(_STEPS)
 
 
 def connect(path: Path, lock_wait_s: float) -> sqlite3.Connection:
@@ -50,19 +58,16 @@ def connect(path: Path, lock_wait_s: float) -> sqlite3.Connection:
 
 
 def prepare(path: Path, lock_wait_s: float) -> None:
-    """Makes the file if there is none, and checks it if there is. Raises `StoreUnavailable`; a file
-    that is damaged, newer, or not ours stays as it was."""
+    """Makes the file if there is none; checks it if there is, and brings an older one up to date.
+    Raises `StoreUnavailable`; a file that is damaged, newer, or not ours stays as it was."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         path.chmod(0o600)  # SQLite gives its -wal and -shm files the same mode
-        connection = connect(path, lock_wait_s)
-        try:
+        with closing(connect(path, lock_wait_s)) as connection:
             _check(connection, path)
             connection.execute("PRAGMA journal_mode = WAL")
-            _create(connection)
-        finally:
-            connection.close()
+            _upgrade(connection, path)
     except (sqlite3.Error, OSError) as error:
         raise unavailable(error, path) from error
 
@@ -76,27 +81,53 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
         raise StoreUnavailable(
             f"{path} belongs to another program. Nothing was changed: set COUNCIL_HOME elsewhere."
         )
+    _refuse_newer(version, path)
+    (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if verdict != "ok":
+        raise _damaged(path)
+
+
+def _refuse_newer(version: int, path: Path) -> None:
     if version > SCHEMA_VERSION:
         raise StoreUnavailable(
             f"{path} was written by a newer release (schema {version}; this one reads up to "
             f"{SCHEMA_VERSION}). Nothing was changed: run the newer release again, or set "
             "COUNCIL_HOME to another folder."
         )
-    (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-    if verdict != "ok":
-        raise _damaged(path)
 
 
-def _create(connection: sqlite3.Connection) -> None:
-    """Safe against a second process that starts at the same moment, and against a kill."""
+def _upgrade(connection: sqlite3.Connection, path: Path) -> None:
+    """All steps that are missing, in one transaction: safe against a second process that starts at
+    the same moment, and against a kill. What fails half-way leaves the older schema whole."""
     connection.execute("BEGIN IMMEDIATE")
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version == 0:
-        for statement in _SCHEMA.split(";\n"):
+    _refuse_newer(version, path)  # it may have changed since it was checked
+    for step in _STEPS[version:]:
+        for statement in step.split(";\n"):
             connection.execute(statement)
+    if version < SCHEMA_VERSION:
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     connection.execute("COMMIT")
+
+
+def take_over(path: Path, lock_wait_s: float) -> int:
+    """The next epoch: who wrote under an earlier one is refused from here on."""
+    try:
+        with closing(connect(path, lock_wait_s)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("UPDATE keeper SET epoch = epoch + 1")
+            (epoch,) = connection.execute("SELECT epoch FROM keeper").fetchone()
+            connection.execute("COMMIT")
+            return int(epoch)
+    except sqlite3.Error as error:
+        raise unavailable(error, path) from error
+
+
+def hold(connection: sqlite3.Connection, epoch: int) -> None:
+    """For the begin of a transaction: raises `Superseded` unless the file is still that epoch's."""
+    if connection.execute("SELECT epoch FROM keeper").fetchone() != (epoch,):
+        raise Superseded("Another orchestrator has taken over the sessions; this one has stopped.")
 
 
 def unavailable(error: Exception, path: Path) -> StoreUnavailable:

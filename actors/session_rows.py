@@ -56,12 +56,9 @@ class Created:
 def create(
     db: sqlite3.Connection, started: SessionStarted, idempotency: Idempotency | None
 ) -> Created:
+    if idempotency and (existing := find(db, idempotency)):
+        return Created(existing, existing=True)
     key, body_hash = (idempotency.key, idempotency.body_hash) if idempotency else (None, None)
-    query = "SELECT session_id, body_hash FROM sessions WHERE idempotency_key = ?"
-    if (seen := db.execute(query, (key,)).fetchone()) is not None:
-        if seen[1] != body_hash:
-            raise IdempotencyKeyReused("That Idempotency-Key came with another body before.")
-        return Created(seen[0], existing=True)
     session_id = started.session_id
     if db.execute("SELECT 1 FROM sessions WHERE session_id = ?", (session_id,)).fetchone():
         raise ValueError("a session with that id is stored already")
@@ -72,6 +69,14 @@ def create(
     )
     db.execute(_INSERT, first[1])
     return Created(session_id, existing=False)
+
+
+def find(db: sqlite3.Connection, idempotency: Idempotency) -> str | None:
+    query = "SELECT session_id, body_hash FROM sessions WHERE idempotency_key = ?"
+    seen = db.execute(query, (idempotency.key,)).fetchone()
+    if seen is not None and seen[1] != idempotency.body_hash:
+        raise IdempotencyKeyReused("That Idempotency-Key came with another body before.")
+    return seen[0] if seen else None
 
 
 def append(

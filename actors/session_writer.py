@@ -1,7 +1,8 @@
 """The one thread that writes: what waits goes into one transaction, and is told after its COMMIT.
 
 Group commit: while one transaction reaches the disk, the next one gathers. So thirty-two sessions
-pay for one fsync together and not for one each. Knows SQLite and nothing of what a session is.
+pay for one fsync together and not for one each. Writes under its epoch of the file, and nothing
+once another has taken the file over. Knows nothing of what a session is.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from actors import session_file
-from actors.errors import StoreUnavailable
+from actors.errors import StoreUnavailable, Superseded, Unavailable
 
 MAX_GROUP = 512
 T = TypeVar("T")
@@ -50,8 +51,9 @@ class Outcome:
 class Writer:
     """Started with its thread. `write` is for one event loop; `close` waits for what was asked."""
 
-    def __init__(self, path: Path, lock_wait_s: float) -> None:
+    def __init__(self, path: Path, lock_wait_s: float, epoch: int) -> None:
         self._path = path
+        self._epoch = epoch
         self._connection = session_file.connect(path, lock_wait_s)
         self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._loop = asyncio.get_running_loop()
@@ -84,16 +86,23 @@ class Writer:
         jobs = [first]
         try:
             self._connection.execute("BEGIN IMMEDIATE")
+            session_file.hold(self._connection, self._epoch)
             jobs += self._waiting()
             outcomes = [self._perform(job) for job in jobs]
             self._connection.execute("COMMIT")
             return outcomes
-        except sqlite3.Error as error:
+        except (sqlite3.Error, Superseded) as error:
             log.warning("nothing was stored: %s", getattr(error, "sqlite_errorname", error))
             with suppress(sqlite3.Error):
                 self._connection.execute("ROLLBACK")  # some errors have rolled back already
             jobs += self._waiting()  # they would meet the same, each after its own wait
-            return [Outcome(j, error=session_file.unavailable(error, self._path)) for j in jobs]
+            return [Outcome(job, error=self._refusal(error)) for job in jobs]
+
+    def _refusal(self, error: sqlite3.Error | Superseded) -> Unavailable:
+        """For each caller one of its own."""
+        if isinstance(error, Superseded):
+            return Superseded(*error.args)
+        return session_file.unavailable(error, self._path)
 
     def _perform(self, job: Job) -> Outcome:
         try:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from actors import session_file, session_rows
-from actors.errors import StoreUnavailable
+from actors.errors import StoreUnavailable, Superseded
 from actors.messages.events import SessionStarted, StoredEvent
 from actors.messages.sessions import SessionSummary
 from actors.session_rows import Created, Idempotency
@@ -31,8 +31,9 @@ Summarise = Callable[[list[StoredEvent]], SessionSummary]
 
 
 class SessionStore:
-    """One per file, used from one event loop; nothing blocks it. Raises `StoreUnavailable` whenever
-    the file cannot be read or written, and then nothing of the call was stored."""
+    """The one that opened the file last may write; used from one event loop, nothing blocks it.
+    Raises `StoreUnavailable` whenever the file cannot be read or written, and `Superseded` once
+    another store has opened it; then nothing of the call was stored."""
 
     def __init__(self, path: Path, summarise: Summarise, lock_wait_s: float = LOCK_WAIT_S) -> None:
         self._path = path
@@ -42,15 +43,18 @@ class SessionStore:
         self._readers: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
         self._summaries: dict[str, tuple[int, SessionSummary]] = {}
 
-    async def open(self) -> None:
-        """Refuses a file that is damaged, newer, or not ours, and leaves it as it is."""
+    async def open(self) -> int:
+        """Takes the file over and returns its new epoch. Refuses a file that is damaged, newer, or
+        not ours, and leaves it as it is."""
         await asyncio.to_thread(session_file.prepare, self._path, self._lock_wait_s)
+        epoch = await asyncio.to_thread(session_file.take_over, self._path, self._lock_wait_s)
         for _ in range(READERS):
             reader = session_file.connect(self._path, self._lock_wait_s)
             session_rows.read_only(reader)
             self._readers.put(reader)
         self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="session-reader")
-        self._writer = Writer(self._path, self._lock_wait_s)
+        self._writer = Writer(self._path, self._lock_wait_s, epoch)
+        return epoch
 
     async def close(self) -> None:
         """Returns after everything asked for is on disk."""
@@ -79,13 +83,17 @@ class SessionStore:
         self._summaries.pop(session_id, None)
 
     async def writable(self) -> bool:
-        """Whether a transaction reaches the disk just now."""
+        """Whether a transaction of this store's reaches the disk just now."""
         now = datetime.now(UTC)
         try:
             await self._write(lambda db: session_rows.touch(db, now))
-        except StoreUnavailable:
+        except (StoreUnavailable, Superseded):
             return False
         return True
+
+    async def find(self, idempotency: Idempotency) -> str | None:
+        """The session that the key and body began. Raises `IdempotencyKeyReused`."""
+        return await self._read(lambda db: session_rows.find(db, idempotency))
 
     async def events(self, session_id: str, after: int = 0) -> list[StoredEvent]:
         """Those with a `seq` above `after`, in order. Raises `SessionNotFound`."""

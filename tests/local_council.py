@@ -5,7 +5,7 @@ listens to an agent's batches as `RemoteAgent` would. `LocalCouncil` is the `Cou
 """
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 
+from actors import session_file, session_rows
 from actors.agent import AgentConfig, OllamaAgent
 from actors.chairman import ChairmanActor
 from actors.council import minutes
@@ -27,7 +28,6 @@ from actors.ollama.deadlines import Deadlines
 from actors.ollama.wire import new_http_client
 from actors.orchestrator import CouncilOrchestrator
 from actors.probe import LocalNode, NodeProbe
-from actors.sessions import SessionStore
 from cluster.hosts import Site
 from cluster.nodes import NodeView
 from cluster.pool import CouncilPool, PoolConfig
@@ -199,17 +199,14 @@ async def local_council(
 
 
 async def kept_events(home: Path, session_id: str) -> list[StoredEvent]:
-    """What a store opened anew has of the session."""
-    store = SessionStore(home / "sessions.db", minutes.summarise)
-    await store.open()
-    try:
-        return await store.events(session_id)
-    finally:
-        await store.close()
+    """What is on disk of the session, read beside whoever writes."""
+    with closing(session_file.connect(home / "sessions.db", 5.0)) as reader:
+        session_rows.read_only(reader)
+        return session_rows.events(reader, session_id, 0)
 
 
 async def kept(home: Path, session_id: str) -> CouncilSession:
-    """The session as a store opened anew tells it."""
+    """The session as what is on disk tells it."""
     return minutes.view(replay(await kept_events(home, session_id)))
 
 

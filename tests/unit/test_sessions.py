@@ -18,6 +18,7 @@ from actors.errors import (
     SessionNotFound,
     SessionRunning,
     StoreUnavailable,
+    Superseded,
 )
 from actors.messages.calls import CallTiming, TokenUsage
 from actors.messages.events import (
@@ -242,7 +243,7 @@ async def test_an_error_of_sqlites_leaves_nothing_of_the_group_and_the_next_one_
     store: SessionStore, path: Path, other: Callable[[], sqlite3.Connection]
 ) -> None:
     name = (await store.create(started())).session_id
-    writer = Writer(path, lock_wait_s=60)
+    writer = Writer(path, lock_wait_s=60, epoch=1)
     async with held(other()):
         asked = [
             asyncio.create_task(writer.write(lambda db, sql=sql: db.execute(sql).rowcount))
@@ -363,6 +364,59 @@ def test_the_hash_is_of_what_was_asked_not_of_how_it_was_written() -> None:
     short = CouncilRequest.model_validate_json('{"selected_agents":[{"model":"m"}],"query":"Why?"}')
     assert Idempotency.of("k", spelled) == Idempotency.of("k", short)
     assert Idempotency.of("k", spelled) != Idempotency.of("k", CouncilRequest(query="Why?"))
+
+
+async def test_a_key_leads_to_the_session_that_it_began(store: SessionStore) -> None:
+    key = Idempotency.of("key", CouncilRequest(query="Why?"))
+    assert await store.find(key) is None
+    name = (await store.create(started(), key)).session_id
+    assert await store.find(key) == name
+    assert await store.find(Idempotency.of("other", CouncilRequest(query="Why?"))) is None
+    with pytest.raises(IdempotencyKeyReused):
+        await store.find(Idempotency.of("key", CouncilRequest(query="Who?")))
+
+
+async def test_row_46_who_opened_the_file_last_writes_and_the_other_writes_nothing(
+    path: Path,
+) -> None:
+    old, new = SessionStore(path, Summaries()), SessionStore(path, Summaries())
+    before = await old.open()
+    name, ended = [(await old.create(started())).session_id for _ in range(2)]
+    await old.append(ended, [closed(ended)])
+    assert await new.open() == before + 1
+    refused = await asyncio.gather(
+        old.create(started()),
+        old.append(name, [notice(name)]),
+        old.append(name, [closed(name)]),
+        old.delete(ended),
+        return_exceptions=True,
+    )
+    assert [type(result) for result in refused] == [Superseded] * 4
+    assert len({id(error) for error in refused}) == 4
+    assert not await old.writable()
+    assert [len(await new.events(one)) for one in (name, ended)] == [1, 2]
+    assert len(await old.page(9)) == 2, "it may still be read"
+    assert [event.seq for event in await new.append(name, [notice(name)])] == [2]
+    assert await new.writable()
+    await old.close()
+    assert [event.seq for event in await new.append(name, [closed(name)])] == [3]
+    await new.close()
+
+
+async def test_row_46_what_waited_while_the_file_was_taken_over_is_refused(
+    patient: SessionStore, path: Path, other: Callable[[], sqlite3.Connection]
+) -> None:
+    """The check is inside the transaction: an append that was asked before comes after."""
+    name = (await patient.create(started())).session_id
+    taker = other()
+    taker.execute("BEGIN IMMEDIATE")
+    asked = [asyncio.create_task(patient.append(name, [notice(name)])) for _ in range(5)]
+    await asyncio.sleep(0)
+    taker.execute("UPDATE keeper SET epoch = epoch + 1")
+    taker.execute("COMMIT")
+    results = await asyncio.gather(*asked, return_exceptions=True)
+    assert [type(result) for result in results] == [Superseded] * 5
+    assert len(await patient.events(name)) == 1
 
 
 async def test_a_page_is_newest_first_and_goes_on_where_it_ended(store: SessionStore) -> None:
