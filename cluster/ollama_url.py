@@ -17,13 +17,28 @@ _NAME = re.compile(r"^(?!-)[a-z0-9_-]{1,63}(?<!-)(\.(?!-)[a-z0-9_-]{1,63}(?<!-))
 _METADATA = {
     "169.254.169.254",  # AWS, Google, Azure and most others
     "169.254.170.2",  # AWS container credentials
+    "169.254.170.23",  # AWS pod identity
+    "169.254.0.23",  # Tencent
+    "168.63.129.16",  # Azure's host
     "100.100.100.200",  # Alibaba
     "192.0.0.192",  # Oracle
     "fd00:ec2::254",  # AWS over IPv6
+    "fd00:ec2::23",
+    "fd20:ce::254",  # Google over IPv6
     "metadata",
+    "metadata.goog",
     "metadata.google.internal",
+    "metadata.azure.internal",
+    "metadata.tencentyun.com",
     "instance-data",
+    "instance-data.ec2.internal",
 }
+_CARRIERS = [
+    ipaddress.IPv6Network(network)
+    for network in ("::/96", "::ffff:0:0/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48")
+]
+"""IPv6 networks whose addresses end in the IPv4 address that is meant: the old compatible form,
+mapped, translated, and NAT64."""
 
 
 class OddUrl(ValueError):
@@ -38,7 +53,9 @@ def model_server_url(text: str) -> str:
     if any(not c.isprintable() or c.isspace() for c in text):
         raise OddUrl("it contains white space or control characters")
     scheme, rest, default_port = _scheme(text)
-    hostport, _, path = rest.partition("/")
+    hostport, slash, path = rest.partition("/")
+    if slash and not hostport:
+        raise OddUrl("it has a path but no host")
     if "@" in hostport:
         raise OddUrl("it contains a user name or password (user@host); leave them out")
     if "?" in rest or "#" in rest or "\\" in rest:
@@ -87,15 +104,32 @@ def _checked(host: str) -> str:
         address = ipaddress.ip_address(host or "127.0.0.1")
     except ValueError:
         return _checked_name(host)
+    meant = {_plain(address), *_carried(address)}
+    if meant & _METADATA:
+        raise OddUrl(f"{host} is a cloud metadata address, not a model server")
     if isinstance(address, ipaddress.IPv6Address):
         address = address.ipv4_mapped or address
-    if str(address) in _METADATA:
-        raise OddUrl(f"{host} is a cloud metadata address, not a model server")
     if address.is_unspecified:
         return "127.0.0.1"
     if address.is_multicast or str(address) == "255.255.255.255":
         raise OddUrl(f"{host} is a multicast or broadcast address")
     return f"[{address}]" if address.version == 6 else str(address)
+
+
+def _plain(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
+    """Without the zone that an IPv6 address may have (`fe80::1%eth0`)."""
+    return str(address).partition("%")[0]
+
+
+def _carried(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> set[str]:
+    """The IPv4 addresses that an IPv6 address can lead to."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return set()
+    plain = ipaddress.IPv6Address(int(address))
+    found = {plain.sixtofour, *(plain.teredo or ())}
+    if any(plain in network for network in _CARRIERS):
+        found.add(ipaddress.IPv4Address(int(plain) & 0xFFFF_FFFF))
+    return {str(one) for one in found if one is not None}
 
 
 def _checked_name(host: str) -> str:

@@ -3,6 +3,7 @@
 import pytest
 
 from cluster.ollama_url import OddUrl, host_of, model_server_url
+from cluster.settings import InvalidSettings, Settings
 
 
 @pytest.mark.parametrize(
@@ -32,6 +33,9 @@ from cluster.ollama_url import OddUrl, host_of, model_server_url
         ("::", "http://127.0.0.1:11434"),
         ('"1.2.3.4"', "http://1.2.3.4:11434"),
         ("  1.2.3.4  ", "http://1.2.3.4:11434"),
+        ("http://[fe80::1%eth0]:1234", "http://[fe80::1%eth0]:1234"),
+        ("http://[::ffff:192.168.1.5]:1", "http://192.168.1.5:1"),
+        ("http://[64:ff9b::192.168.1.5]:1", "http://[64:ff9b::c0a8:105]:1"),
         ("169.254.7.7", "http://169.254.7.7:11434"),  # two PCs on one cable name themselves so
     ],
 )
@@ -40,25 +44,68 @@ def test_every_form_that_ollama_takes_gives_one_plain_url(text: str, url: str) -
     assert model_server_url(url) == url
 
 
+METADATA = (
+    *("http://169.254.169.254", "http://169.254.169.254:11434/latest/", "169.254.169.254."),
+    *("[::ffff:169.254.169.254]", "::ffff:169.254.169.254", "http://[::ffff:a9fe:a9fe]"),
+    *("http://[0:0:0:0:0:ffff:169.254.169.254]", "http://[::169.254.169.254]"),
+    *("http://[::ffff:0:169.254.169.254]", "http://[64:ff9b::a9fe:a9fe]"),
+    *("http://[64:ff9b:1::a9fe:a9fe]", "http://[2002:a9fe:a9fe::]", "http://[2002:a9fe:a9fe::1]"),
+    *("http://[fd00:ec2::254]", "http://[fd00:0ec2:0:0:0:0:0:254]", "fd00:ec2::254%1"),
+    *("http://[fd00:ec2::254%25eth0]", "http://[fd20:ce::254]", "http://[::ffff:100.100.100.200]"),
+    *("http://metadata.google.internal", "http://Metadata.Google.Internal.", "metadata.goog"),
+    *("http://metadata.google.internal..", "http://instance-data.ec2.internal", "metadata"),
+    *("http://100.100.100.200", "http://168.63.129.16", "http://169.254.170.2", "169.254.170.23"),
+)
+DISGUISED = (
+    *("http://2852039166", "http://0xa9fea9fe", "http://0xa9fea9fe.", "0XA9FEA9FE"),
+    *("http://025177524776", "http://0251.0376.0251.0376", "0251.254.169.254"),
+    *("0xa9.0xfe.0xa9.0xfe", "http://169.254.43518", "169.16689662", "127.1", "0", "0x0"),
+    *("http://１６９.254.169.254", "http://%31%36%39.254.169.254", "1.1.1.1.1", "0177.0.0.1"),
+)
+
+
+@pytest.mark.parametrize("text", METADATA)
+def test_row_43_a_metadata_address_is_refused_in_every_notation(text: str) -> None:
+    with pytest.raises(OddUrl, match="metadata"):
+        model_server_url(text)
+
+
+@pytest.mark.parametrize("text", DISGUISED)
+def test_row_43_a_number_that_is_not_four_plain_ones_is_refused(text: str) -> None:
+    with pytest.raises(OddUrl, match="disguise"):
+        model_server_url(text)
+
+
+@pytest.mark.parametrize(
+    "text", [*METADATA, *DISGUISED, "file:///etc/passwd", "http://u:p@10.0.0.1"]
+)
+@pytest.mark.parametrize("variable", ["COUNCIL_OLLAMA_URL", "OLLAMA_HOST"])
+def test_row_43_the_settings_refuse_it_at_start_and_name_the_variable(
+    monkeypatch: pytest.MonkeyPatch, variable: str, text: str
+) -> None:
+    monkeypatch.setenv(variable, text)
+    with pytest.raises(InvalidSettings) as refused:
+        Settings.load()
+    assert variable in str(refused.value)
+    assert "u:p" not in str(refused.value)
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("http://169.254.169.254", "metadata"),
-        ("http://169.254.169.254:11434/latest/", "metadata"),
-        ("[::ffff:169.254.169.254]", "metadata"),
-        ("http://[fd00:ec2::254]", "metadata"),
-        ("http://metadata.google.internal", "metadata"),
-        ("http://Metadata.Google.Internal.", "metadata"),
-        ("http://100.100.100.200", "metadata"),
-        ("http://2852039166", "disguise"),
-        ("http://0xa9fea9fe", "disguise"),
-        ("http://0251.0376.0251.0376", "disguise"),
-        ("127.1", "disguise"),
         ("http://user:secret@10.0.0.1:11434", "user name"),
         ("user@10.0.0.1", "user name"),
         ("file:///etc/passwd", "not http"),
         ("file:/etc/passwd", "not http"),
         ("ftp://10.0.0.1", "not http"),
+        ("javascript:alert(1)", "not http"),
+        ("http+unix://x", "not http"),
+        ("//10.0.0.1", "no host"),
+        ("/etc/passwd", "no host"),
+        ("http://169。254。169。254", "not a host name"),
+        ("http://[169.254.169.254]", "not a host name"),
+        ("http://10.0.0.1%00.x", "not a host name"),
+        ("http://x:٣", "not a port"),
         ("http://10.0.0.1:0", "not a port"),
         ("10.0.0.1:99999", "not a port"),
         ("10.0.0.1:ollama", "not a port"),
