@@ -15,32 +15,31 @@ from typing import TypeVar
 import ray
 
 from actors.audience import Batch
-from actors.calls import Caller, ask_agent, call_model
 from actors.clock import boot_time, now
 from actors.council import minutes
-from actors.council.briefs import Limits, too_long, worker_call
-from actors.council.deliberation import Closed, Session, begin, replay
+from actors.council.briefs import Limits
+from actors.council.deliberation import Session, begin, replay
 from actors.council.recommended import catalogue
 from actors.council.seating import SeatingDefaults, installed_name, seat
 from actors.errors import (
-    ContextOverflow,
     ModelNotInstalled,
     NoModelServer,
     SessionFinished,
     SessionRunning,
-    model_call_error,
+    Superseded,
 )
 from actors.hearing import Chairman, Hearing
-from actors.messages.calls import CallFailed, Delta, GenerateCall
 from actors.messages.configs import OrchestratorConfig
 from actors.messages.events import AnswerEvent, LiveEvent, SessionStarted, StoredEvent
 from actors.messages.nodes import InstalledModel, ModelCatalogue, NodeReport
 from actors.messages.requests import CouncilRequest, WorkerRequest, WorkerResult
 from actors.messages.sessions import CouncilSession, SessionSummary
-from actors.pool import Demand, Pool
+from actors.pool import Pool
 from actors.record import Record, stage_of
 from actors.session_rows import Idempotency
 from actors.sessions import SessionStore
+from actors.sitting import Sitting
+from actors.worker import generate
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -57,9 +56,8 @@ class CouncilOrchestrator:
         self._store = SessionStore(config.store_path, minutes.summarise)
         self._pool = make_pool()
         self._chairman = chairman
-        self._records: dict[str, Record] = {}
-        self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._cancelled: set[str] = set()
+        self._sittings: dict[str, Sitting] = {}
+        self._superseded = False
         self._starting = asyncio.get_running_loop().create_task(self._start())
 
     async def open(
@@ -67,9 +65,19 @@ class CouncilOrchestrator:
     ) -> CouncilSession:
         """Stores the session and lets it be heard; returns once it is committed."""
         await self._started()
-        started = await self._by_reports(lambda reports: self._summon(request, reports))
         key = Idempotency.of(idempotency_key, request) if idempotency_key else None
-        created = await self._store.create(started, key)
+        if key and (known := await self._store.find(key)):
+            return await self.session(known)
+        started = await self._by_reports(lambda reports: self._summon(request, reports))
+        # What is stored is heard, even where whoever asked leaves in this very moment.
+        return await asyncio.shield(self._accept(started, key))
+
+    async def _accept(self, started: SessionStarted, key: Idempotency | None) -> CouncilSession:
+        try:
+            created = await self._store.create(started, key)
+        except Superseded:
+            self._step_down()
+            raise
         if created.existing:
             return await self.session(created.session_id)
         return minutes.view(self._hear(begin(started)).session)
@@ -77,17 +85,16 @@ class CouncilOrchestrator:
     async def wait(self, session_id: str) -> CouncilSession:
         """The session once it has ended, however it ended."""
         await self._started()
-        record = self._records.get(session_id)
-        if record is not None:
-            await asyncio.wait([self._tasks[session_id]])
-            if record.session.closed is not None:
-                return minutes.view(record.session)
+        if sitting := self._sittings.get(session_id):
+            await sitting.ended()
+            if sitting.record.session.closed is not None:
+                return minutes.view(sitting.record.session)
         return await self.session(session_id)
 
     async def session(self, session_id: str) -> CouncilSession:
         await self._started()
-        if record := self._records.get(session_id):
-            return minutes.view(record.session)
+        if sitting := self._sittings.get(session_id):
+            return minutes.view(sitting.record.session)
         return minutes.view(replay(await self._store.events(session_id)))
 
     async def sessions(
@@ -100,8 +107,8 @@ class CouncilOrchestrator:
         """Batches of events: what is stored after `after`, the text so far of who speaks now, then
         live until the closing event."""
         await self._started()
-        record = self._records.get(session_id)
-        reader, so_far = record.audience.join(now()) if record else (None, [])
+        sitting = self._sittings.get(session_id)
+        reader, so_far = sitting.record.audience.join(now()) if sitting else (None, [])
         try:
             stored = await self._store.events(session_id, after)
             if stored:
@@ -119,11 +126,9 @@ class CouncilOrchestrator:
     async def cancel(self, session_id: str) -> CouncilSession:
         """Ends a running session; a second cancel gives the same answer."""
         await self._started()
-        if task := self._tasks.get(session_id):
-            if session_id not in self._cancelled:
-                self._cancelled.add(session_id)
-                task.cancel()
-            await asyncio.wait([task])
+        if sitting := self._sittings.get(session_id):
+            sitting.cancel()
+            await sitting.ended()
         ended = await self.session(session_id)
         if ended.error_code != "cancelled":
             raise SessionFinished(f"The session has ended already: {ended.stage}")
@@ -132,7 +137,7 @@ class CouncilOrchestrator:
     async def purge(self, session_id: str) -> None:
         """Removes a finished session."""
         await self._started()
-        if session_id in self._tasks:
+        if session_id in self._sittings:
             raise SessionRunning("Cancel the session first, then remove it")
         await self._store.delete(session_id)
 
@@ -151,50 +156,29 @@ class CouncilOrchestrator:
     async def generate(self, request: WorkerRequest) -> WorkerResult:
         """One stateless generation on whichever PC the pool picks."""
         model = await self._by_reports(lambda reports: _resolve(request.model, reports))
-        timeout_s = self._config.deadline_s
-        call_id = str(uuid.uuid4())
-
-        def compose(num_ctx: int, share: float) -> GenerateCall:
-            if share < 1:
-                raise ContextOverflow(too_long("The prompt", num_ctx))
-            return worker_call(call_id, request, model, self._limits.opinion(num_ctx), timeout_s)
-
-        def ignore_start(node: str, attempt: int, former: CallFailed | None) -> None: ...
-        def ignore_text(delta: Delta) -> None: ...
-
-        demand = Demand(model, call_id, now().timestamp(), timeout_s=timeout_s)
-        caller = Caller(demand, compose, ask_agent, ignore_start, ignore_text)
-        outcome = await call_model(self._pool, caller)
-        if isinstance(outcome, CallFailed):
-            raise model_call_error(outcome.code, outcome.detail)
-        return WorkerResult(
-            model=model,
-            content=outcome.content,
-            done=True,
-            total_duration=outcome.timing.total_ns,
-            prompt_eval_count=outcome.usage.prompt_tokens,
-            eval_count=outcome.usage.completion_tokens,
-            node=outcome.node,
-            truncated=outcome.truncated,
-        )
+        return await generate(self._pool, request, model, self._limits, self._config.deadline_s)
 
     async def close(self) -> None:
         """Stops hearing without closing the sessions: the next start goes on with them."""
-        for task in self._tasks.values():
-            task.cancel()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        sittings = list(self._sittings.values())
+        for sitting in sittings:
+            sitting.adjourn()
+        await asyncio.gather(*(sitting.ended() for sitting in sittings))
         await self._pool.close()
         await self._store.close()
 
     async def _start(self) -> None:
-        """Opens the store and goes on with the sessions that were open."""
+        """Takes the store over and goes on with the sessions that were open."""
         await self._store.open()
         for session_id in await self._store.open_sessions():
             self._hear(replay(await self._store.events(session_id)))
             log.info("session %s resumed", session_id)
 
     async def _started(self) -> None:
-        """Waits for the start; a start that failed is tried again by whoever asks next."""
+        """Waits for the start; a start that failed is tried again by whoever asks next. Raises
+        `Superseded` for good once another orchestrator has taken the store over."""
+        if self._superseded:
+            raise Superseded("Another orchestrator has taken over; this one has stopped.")
         if self._starting.done() and self._starting.exception() is not None:
             self._starting = asyncio.create_task(self._start())
         await asyncio.shield(self._starting)
@@ -231,27 +215,22 @@ class CouncilOrchestrator:
 
     def _hear(self, session: Session) -> Record:
         record = Record(session, self._store.append)
-        self._records[session.session_id] = record
-        task = asyncio.get_running_loop().create_task(self._heard(record))
-        self._tasks[session.session_id] = task
+        hearing = Hearing(record, self._pool, self._chairman, self._limits)
+        self._sittings[session.session_id] = Sitting(record, hearing, self._ended)
         return record
 
-    async def _heard(self, record: Record) -> None:
-        session_id = record.session.session_id
-        hearing = Hearing(record, self._pool, self._chairman, self._limits)
-        try:
-            await hearing.run()
-        except asyncio.CancelledError:
-            if session_id in self._cancelled:
-                await hearing.close(Closed("cancelled", "The session was cancelled."))
-        except Exception:  # the rim: a bug of ours must not leave a session open for ever
-            log.exception("session %s failed inside the council", session_id)
-            await hearing.close(Closed("internal", "The council failed; its log says why."))
-        finally:
-            record.audience.close()
-            self._cancelled.discard(session_id)
-            self._records.pop(session_id, None)
-            self._tasks.pop(session_id, None)
+    def _ended(self, sitting: Sitting) -> None:
+        self._sittings.pop(sitting.record.session.session_id, None)
+        if sitting.superseded:
+            self._step_down()
+
+    def _step_down(self) -> None:
+        """Another orchestrator writes the store now, and hears the open sessions: this one stops,
+        and writes and asks nothing any more."""
+        if not self._superseded:
+            log.warning("another orchestrator has taken the sessions over; this one stops")
+            self._superseded = True
+            self._stepping_down = asyncio.create_task(self.close())
 
 
 def _installed(reports: tuple[NodeReport, ...]) -> tuple[InstalledModel, ...]:

@@ -67,7 +67,7 @@ class Record:
     def note(self, event: StoredEvent) -> None:
         """Keeps `event`, in order, without waiting for the commit: what is noted within a moment
         shares one."""
-        self._queue(event)
+        self._queue(event).add_done_callback(_nobody_waits)
         if self._soon is None:
             self._soon = asyncio.get_running_loop().call_later(GATHER_S, self._start_writing)
 
@@ -108,7 +108,9 @@ class Record:
                     self._tell(next(stored) if isinstance(item, _Noted) else item)
             except SessionFinished:
                 log.info("session %s had ended: a late note is dropped", self.session.session_id)
-            except Exception as error:  # a bug of ours: whoever waits for the commit must know
+            except Exception as error:  # whoever waits for the commit must know
+                kind = type(error).__name__
+                log.error("session %s: an event is not kept: %s", self.session.session_id, kind)
                 for item in noted:
                     item.kept.set_exception(error)
             for item in noted:
@@ -133,6 +135,12 @@ class Record:
                 log.error("session %s pauses: %s", self.session.session_id, error.detail)
                 await asyncio.sleep(PAUSE_S)
         return []
+
+
+def _nobody_waits(kept: asyncio.Future[None]) -> None:
+    """Takes note of an error that the log tells already."""
+    if not kept.cancelled():
+        kept.exception()
 
 
 def stage_of(event: StoredEvent | LiveEvent) -> Stage:

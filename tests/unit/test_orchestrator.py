@@ -10,11 +10,13 @@ import pytest
 from actors.chairman import ChairmanActor
 from actors.council.deliberation import FALLBACK_CHAIRMAN, FALLBACK_OPINION
 from actors.errors import (
+    IdempotencyKeyReused,
     InvalidRequest,
     ModelNotInstalled,
     SessionFinished,
     SessionNotFound,
     SessionRunning,
+    Superseded,
 )
 from actors.messages.calls import CallFailed, GenerateCall
 from actors.messages.configs import OrchestratorConfig
@@ -23,6 +25,7 @@ from actors.messages.nodes import NodeReport
 from actors.messages.requests import AgentSpec, CouncilRequest, WorkerRequest
 from actors.messages.sessions import CouncilSession
 from actors.orchestrator import CouncilOrchestrator
+from tests.fake_hosts import until
 from tests.scripted import ScriptedPool, plausible, seat_of_call, stage_of_call
 
 REQUEST = CouncilRequest(
@@ -363,3 +366,77 @@ async def test_a_seats_text_is_told_after_its_start_and_whole(tmp_path: Path) ->
         text = "".join(e.text for e in mine if e.kind == "opinion_delta")
         assert text == f"Opinion of {agent_id}"
         assert [e.offset for e in mine if e.kind == "opinion_delta"][0] == 0
+
+
+async def test_a_cancel_in_the_moment_of_the_acceptance_ends_the_session(tmp_path: Path) -> None:
+    """The tasks that hear it have not run a step yet."""
+    async with council(tmp_path, ScriptedPool()) as orchestrator:
+        await orchestrator.readiness()
+        session = await orchestrator.open(REQUEST)
+        ended = await orchestrator.cancel(session.session_id)
+        assert (ended.stage, ended.error_code) == ("error", "cancelled")
+        await orchestrator.purge(session.session_id)
+
+
+async def test_row_31_a_retry_gets_its_session_though_the_models_are_gone_by_now(
+    tmp_path: Path,
+) -> None:
+    pool = ScriptedPool()
+    async with council(tmp_path, pool) as orchestrator:
+        first = await ask(orchestrator, REQUEST, "key")
+        pool.models = ("z:1",)
+        with pytest.raises(ModelNotInstalled):
+            await orchestrator.open(REQUEST)
+        assert await orchestrator.open(REQUEST, "key") == first
+        with pytest.raises(IdempotencyKeyReused):
+            await orchestrator.open(REQUEST.model_copy(update={"query": "Another?"}), "key")
+
+
+async def test_who_asks_and_leaves_at_once_leaves_no_session_that_nobody_hears(
+    tmp_path: Path,
+) -> None:
+    """The call is cut at every await on its way, as when a client hangs up."""
+    async with council(tmp_path, ScriptedPool()) as orchestrator:
+        await orchestrator.readiness()
+        for steps in range(40):
+            asking = asyncio.create_task(orchestrator.open(REQUEST, f"key-{steps}"))
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            asking.cancel()
+            await asyncio.wait([asking])
+        await orchestrator.readiness()  # whatever was asked of the store before is done
+        for summary in await orchestrator.sessions(100, None, None):
+            ended = await orchestrator.wait(summary.session_id)
+            assert ended.stage == "complete"
+
+
+async def test_row_46_of_two_orchestrators_on_one_store_the_second_wins(tmp_path: Path) -> None:
+    """The first writes nothing more, asks nobody, and says why; the session completes once."""
+    gate = asyncio.Event()
+    pool = ScriptedPool(gate=lambda call: gate if seat_of_call(call) == "agent_3" else None)
+    async with council(tmp_path, pool) as first:
+        session = await first.open(REQUEST)
+        await until(lambda: len(pool.agent.calls) == 3)
+        async with council(tmp_path, ScriptedPool()) as second:
+            ended = await second.wait(session.session_id)
+            gate.set()
+            with pytest.raises(Superseded):
+                await first.wait(session.session_id)
+            with pytest.raises(Superseded):
+                await first.open(REQUEST)
+            assert ended.stage == "complete"
+            assert await second.session(session.session_id) == ended
+            assert [o.agent_id for o in ended.opinions] == ["agent_1", "agent_2", "agent_3"]
+            assert len(await second.sessions(10, None, None)) == 1
+
+
+async def test_row_46_a_question_to_the_old_orchestrator_stops_it(tmp_path: Path) -> None:
+    async with council(tmp_path, ScriptedPool()) as first:
+        await first.readiness()
+        async with council(tmp_path, ScriptedPool()) as second:
+            await second.readiness()
+            with pytest.raises(Superseded):
+                await first.open(REQUEST)
+            with pytest.raises(Superseded):
+                await first.readiness()
+            assert await second.sessions(10, None, None) == ()

@@ -1,0 +1,41 @@
+"""One stateless generation, without a council, on whichever PC the pool picks."""
+
+import uuid
+
+from actors.calls import Caller, ask_agent, call_model
+from actors.clock import now
+from actors.council.briefs import Limits, too_long, worker_call
+from actors.errors import ContextOverflow, model_call_error
+from actors.messages.calls import CallFailed, Delta, GenerateCall
+from actors.messages.requests import WorkerRequest, WorkerResult
+from actors.pool import Demand, Pool
+
+
+async def generate(
+    pool: Pool, request: WorkerRequest, model: str, limits: Limits, timeout_s: float
+) -> WorkerResult:
+    """`model` is the installed model's whole name. Raises `ModelCallError`s."""
+    call_id = str(uuid.uuid4())
+
+    def compose(num_ctx: int, share: float) -> GenerateCall:
+        if share < 1:
+            raise ContextOverflow(too_long("The prompt", num_ctx))
+        return worker_call(call_id, request, model, limits.opinion(num_ctx), timeout_s)
+
+    def ignore_start(node: str, attempt: int, former: CallFailed | None) -> None: ...
+    def ignore_text(delta: Delta) -> None: ...
+
+    demand = Demand(model, call_id, now().timestamp(), timeout_s=timeout_s)
+    outcome = await call_model(pool, Caller(demand, compose, ask_agent, ignore_start, ignore_text))
+    if isinstance(outcome, CallFailed):
+        raise model_call_error(outcome.code, outcome.detail)
+    return WorkerResult(
+        model=model,
+        content=outcome.content,
+        done=True,
+        total_duration=outcome.timing.total_ns,
+        prompt_eval_count=outcome.usage.prompt_tokens,
+        eval_count=outcome.usage.completion_tokens,
+        node=outcome.node,
+        truncated=outcome.truncated,
+    )
