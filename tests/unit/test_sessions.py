@@ -5,9 +5,8 @@ import sqlite3
 import stat
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import timedelta, timezone
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
@@ -20,75 +19,12 @@ from actors.errors import (
     StoreUnavailable,
     Superseded,
 )
-from actors.messages.calls import CallTiming, TokenUsage
-from actors.messages.events import (
-    NoticeGiven,
-    OpinionHeard,
-    SessionClosed,
-    SessionStarted,
-    StoredEvent,
-)
+from actors.messages.events import NoticeGiven
 from actors.messages.requests import AgentSpec, CouncilRequest, ModelOptions
-from actors.messages.sessions import SessionSummary
 from actors.session_rows import Idempotency
 from actors.session_writer import Writer
 from actors.sessions import SessionStore
-
-T0 = datetime(2026, 8, 1, 12, tzinfo=UTC)
-
-
-def started(query: str = "Why?", minutes: int = 0) -> SessionStarted:
-    at = T0 + timedelta(minutes=minutes)
-    return SessionStarted(
-        session_id=str(uuid4()),
-        at=at,
-        request=CouncilRequest(query=query),
-        seats=(),
-        chairman_model="m",
-        seed=1,
-        deadline_at=at,
-    )
-
-
-def notice(session_id: str, detail: str = "") -> NoticeGiven:
-    return NoticeGiven(session_id=session_id, at=T0, code="n", detail=detail)
-
-
-def opinion(session_id: str, content: str) -> OpinionHeard:
-    return OpinionHeard(
-        session_id=session_id,
-        at=T0,
-        agent_id="agent_1",
-        model="m",
-        usage=TokenUsage(),
-        timing=CallTiming(),
-        started_at=T0,
-        content=content,
-    )
-
-
-def closed(session_id: str) -> SessionClosed:
-    return SessionClosed(session_id=session_id, at=T0, outcome="complete")
-
-
-class Summaries:
-    """A summary that tells how many events it was made of (`total_tokens`); counts its calls."""
-
-    calls = 0
-
-    def __call__(self, events: list[StoredEvent]) -> SessionSummary:
-        self.calls += 1
-        first = events[0]
-        assert isinstance(first, SessionStarted)
-        return SessionSummary(
-            session_id=first.session_id,
-            query=first.request.query,
-            stage="pending",
-            degraded=False,
-            created_at=first.at,
-            total_tokens=len(events),
-            duration_ms=0,
-        )
+from tests.session_events import T0, Summaries, closed, notice, opinion, started
 
 
 @pytest.fixture
@@ -139,6 +75,10 @@ def other(path: Path) -> Iterator[Callable[[], sqlite3.Connection]]:
     yield connect
     for connection in made:
         connection.close()
+
+
+def bytes_of(path: Path) -> bytes:
+    return path.read_bytes()
 
 
 @asynccontextmanager
@@ -480,8 +420,9 @@ async def test_only_a_closed_session_is_purged_and_then_it_is_gone_from_the_file
         await store.events(name)
     assert [line.session_id for line in await store.page(9)] == [kept]
     await store.close()
-    assert not contains(path, b"forget-me-4711")
-    assert contains(path, b"kept")
+    left = bytes_of(path)
+    assert b"forget-me-4711" not in left
+    assert b"kept" in left
 
 
 async def test_only_the_owner_may_read(path: Path, store: SessionStore) -> None:
@@ -539,70 +480,3 @@ async def test_a_lock_is_waited_for_once_and_then_refused(
     assert not await store.writable()
     holder.execute("ROLLBACK")
     assert [event.seq for event in await store.append(name, [notice(name)])] == [2]
-
-
-def spoil(data: bytes, at: int) -> bytes:
-    return data[:at] + b"\xa5" * 4096 + data[at + 4096 :]
-
-
-def contains(path: Path, text: bytes) -> bool:
-    return text in path.read_bytes()
-
-
-def rewrite(path: Path, change: Callable[[bytes], bytes]) -> None:
-    path.write_bytes(change(path.read_bytes()))
-
-
-def refused(path: Path) -> str:
-    """Opens, expects a refusal, and that not one byte of the file was changed."""
-    before = path.read_bytes()
-    with pytest.raises(StoreUnavailable) as caught:
-        session_file.prepare(path, 0.05)
-    assert path.read_bytes() == before
-    return str(caught.value)
-
-
-@pytest.mark.parametrize("at", [0, 4096, 3 * 4096])
-async def test_a_damaged_file_is_kept_and_the_way_out_is_said(path: Path, at: int) -> None:
-    store = SessionStore(path, Summaries())
-    await store.open()
-    for _ in range(50):
-        await store.create(started("x" * 500))
-    await store.close()
-    rewrite(path, lambda data: spoil(data, at))
-    says = refused(path)
-    assert "damaged" in says
-    assert ".recover" in says
-    assert str(path) in says
-
-
-async def test_a_cut_file_is_damaged_too(path: Path, store: SessionStore) -> None:
-    await store.create(started("x" * 50_000))
-    await store.close()
-    rewrite(path, lambda data: data[:-8192])
-    assert "damaged" in refused(path)
-
-
-async def test_a_newer_file_is_refused_and_stays_as_it_is(path: Path, store: SessionStore) -> None:
-    await store.close()
-    connection = sqlite3.connect(path)
-    connection.execute("PRAGMA user_version = 7")
-    connection.close()
-    says = refused(path)
-    assert "newer release (schema 7" in says
-    assert "COUNCIL_HOME" in says
-
-
-async def test_another_programs_file_is_refused(path: Path) -> None:
-    path.parent.mkdir()
-    connection = sqlite3.connect(path)
-    connection.execute("CREATE TABLE bookmarks (url)")
-    connection.close()
-    assert "another program" in refused(path)
-
-
-async def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    for place in (tmp_path / "file" / "sessions.db", tmp_path):
-        with pytest.raises(StoreUnavailable):
-            await SessionStore(place, Summaries()).open()
