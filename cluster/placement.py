@@ -12,17 +12,26 @@ returned for waits. One agent = one model resident on one PC. The rules, in this
 4. A free slot of a ready agent goes to the oldest council that wants its model.
 5. What room is left is used to share the work of a model whose slots are all taken; nothing is
    ever evicted for that.
+6. A PC that is being drained gets only what no other PC can serve, and ends its idle agents but
+   those that open councils may still ask for and find nowhere else; a drained PC gets nothing.
 
 PCs to avoid serve only if no other has the model; the chairman's demand prefers the head.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
-from cluster.situation import Action, AgentState, Evict, Grant, NodeState, Place, Reject, Wanted
-
-Refusal = Literal["absent", "failing", "unreachable"]
+from cluster.situation import (
+    Action,
+    AgentState,
+    Evict,
+    Grant,
+    NodeState,
+    Place,
+    Refusal,
+    Reject,
+    Wanted,
+)
 
 
 def plan(
@@ -30,10 +39,31 @@ def plan(
     agents: Sequence[AgentState],
     nodes: Sequence[NodeState],
     fairness_s: float,
+    owed: frozenset[str] = frozenset(),
 ) -> tuple[Action, ...]:
-    """What to do now. Deterministic; the order of the arguments does not matter."""
+    """What to do now. Deterministic; the order of the arguments does not matter. `owed` = models
+    that open councils may still ask for, besides what is demanded now."""
     oldest_first = sorted(demands, key=lambda demand: (demand.since, demand.number))
-    return tuple(_Plan(oldest_first, agents, nodes, fairness_s).actions())
+    return tuple(_Plan(oldest_first, agents, nodes, fairness_s).actions(owed))
+
+
+def emptied(
+    demands: Iterable[Wanted],
+    agents: Sequence[AgentState],
+    nodes: Sequence[NodeState],
+    owed: frozenset[str],
+) -> tuple[str, ...]:
+    """The PCs being drained that are drained now: no agent is left there, and whatever is demanded
+    or owed can be had elsewhere."""
+    plan = _Plan(list(demands), agents, nodes, 0.0)
+    needed = owed | {demand.model for demand in plan.demands}
+    return tuple(
+        node.name
+        for node in plan.nodes
+        if node.duty == "draining"
+        and not any(agent.node == node.name for agent in agents)
+        and not any(plan.needs(node, model) for model in needed)
+    )
 
 
 @dataclass(eq=False)
@@ -46,7 +76,7 @@ class _Seat:
     busy: int
     last_used: float
     free: int
-    draining: bool = False
+    giving_way: bool = False
 
 
 class _Plan:
@@ -88,7 +118,12 @@ class _Plan:
         ready = agent.state == "ready"
         self.seats.append(_Seat(node, agent.model, ready, agent.busy, agent.last_used, free))
 
-    def actions(self) -> Iterator[Action]:
+    def needs(self, node: NodeState, model: str) -> bool:
+        """Whether only PCs that are being drained can serve the model, this one among them."""
+        able = self._able(model)
+        return node in able and all(other.duty != "serving" for other in able)
+
+    def actions(self, owed: frozenset[str]) -> Iterator[Action]:
         """The rules of the module's head, one after the other."""
         refusals = {model: self._refusal(model) for model in self.longest_wait}
         for demand in self.demands:
@@ -107,17 +142,24 @@ class _Plan:
                 yield Grant(demand.number, demand.model, seat.node.name)
         for demand in waiting:
             yield from self._share(demand)
+        yield from self._clear(owed)
 
     def _refusal(self, model: str) -> Refusal | None:
         """Why nobody can serve the model; None also while a PC has not told yet what it has."""
         holders = self._holders(model)
-        usable = [node for node in holders if node.usable]
-        untold = any(n.max_models > 0 and n.usable and not n.known for n in self.nodes)
-        if untold or any(model not in node.cooling for node in usable):
+        staying = [node for node in holders if node.duty != "drained"]
+        usable = [node for node in staying if node.usable]
+        if self._untold() or any(model not in node.cooling for node in usable):
             return None
-        if not holders:
-            return "absent"
+        if not staying:
+            return "drained" if holders else "absent"
         return "failing" if usable else "unreachable"
+
+    def _untold(self) -> bool:
+        return any(
+            node.max_models > 0 and node.usable and not node.known and node.duty != "drained"
+            for node in self.nodes
+        )
 
     def _holders(self, model: str) -> list[NodeState]:
         seated = {seat.node.name for seat in self.seats if seat.model == model}
@@ -127,15 +169,20 @@ class _Plan:
             if node.max_models > 0 and (model in node.on_disk or node.name in seated)
         ]
 
+    def _able(self, model: str) -> list[NodeState]:
+        """The PCs that can serve the model now."""
+        return [
+            node
+            for node in self._holders(model)
+            if node.usable and node.duty != "drained" and model not in node.cooling
+        ]
+
     def _allowed(self, demand: Wanted) -> list[NodeState]:
         """The PCs that may serve the demand."""
         key = (demand.model, demand.avoid)
         if key not in self.allowed:
-            fit = [
-                node
-                for node in self._holders(demand.model)
-                if node.usable and demand.model not in node.cooling
-            ]
+            able = self._able(demand.model)
+            fit = [node for node in able if node.duty == "serving"] or able
             self.allowed[key] = [n for n in fit if n.name not in demand.avoid] or fit
         return self.allowed[key]
 
@@ -144,7 +191,7 @@ class _Plan:
         return [
             seat
             for seat in self.seats
-            if seat.model == demand.model and not seat.draining and seat.node in allowed
+            if seat.model == demand.model and not seat.giving_way and seat.node in allowed
         ]
 
     def _best_slot(self, demand: Wanted) -> _Seat | None:
@@ -183,7 +230,7 @@ class _Plan:
             elif coming:
                 self.leaving[coming.name] -= 1
             elif victim:
-                victim.draining = True
+                victim.giving_way = True
                 if victim.busy == 0:
                     yield Evict(victim.model, victim.node.name)
             else:
@@ -220,7 +267,7 @@ class _Plan:
     def _victim(self, demand: Wanted) -> _Seat | None:
         """The agent that gives way: idle and unwanted, else a spare, else past the bound any."""
         allowed = self._allowed(demand)
-        ready = [s for s in self.seats if s.ready and not s.draining and s.node in allowed]
+        ready = [s for s in self.seats if s.ready and not s.giving_way and s.node in allowed]
         unwanted = [s for s in ready if s.busy == 0 and s.model not in self.longest_wait]
         spare = [s for s in ready if self._is_spare(s)]
         overdue = [s for s in ready if self._may_take(s, demand)]
@@ -238,9 +285,9 @@ class _Plan:
 
     def _is_spare(self, seat: _Seat) -> bool:
         return any(
-            other is not seat and other.ready and not other.draining and other.node.usable
+            other is not seat and other.ready and not other.giving_way and other.node.usable
             for other in self.seats
-            if other.model == seat.model
+            if other.model == seat.model and other.node.duty == "serving"
         )
 
     def _may_take(self, seat: _Seat, demand: Wanted) -> bool:
@@ -255,3 +302,12 @@ class _Plan:
             yield self._place(demand.model, target)
             self.seats[-1].free -= 1
             self.full = {key for key in self.full if key[0] != demand.model}
+
+    def _clear(self, owed: frozenset[str]) -> Iterator[Action]:
+        """The agents that PCs on their way out can do without."""
+        for seat in self.seats:
+            wanted = owed | self.longest_wait.keys() if seat.node.duty == "draining" else ()
+            kept = seat.model in wanted and self.needs(seat.node, seat.model)
+            idle = seat.ready and seat.busy == 0 and not seat.giving_way
+            if seat.node.duty != "serving" and idle and not kept:
+                yield Evict(seat.model, seat.node.name)

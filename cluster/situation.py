@@ -6,6 +6,10 @@ Values only. `cluster.placement` turns the former into the latter.
 from dataclasses import dataclass
 from typing import Literal
 
+Duty = Literal["serving", "draining", "drained"]
+"""draining = it is being taken out: it serves only what no other PC can; drained = nothing more."""
+Refusal = Literal["absent", "failing", "unreachable", "drained"]
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -30,6 +34,7 @@ class NodeState:
     is_head: bool = False
     known: bool = True
     usable: bool = True
+    duty: Duty = "serving"
     on_disk: frozenset[str] = frozenset()
     resident: frozenset[str] = frozenset()
     cooling: frozenset[str] = frozenset()
@@ -74,11 +79,12 @@ class Evict:
 @dataclass(frozen=True)
 class Reject:
     """The demand cannot be served: absent = no PC has the model; failing = all that have it
-    failed to load it just now; unreachable = all that have it are unreachable."""
+    failed to load it just now; unreachable = all that have it are unreachable; drained = all
+    that have it were taken out."""
 
     demand: int
     model: str
-    reason: Literal["absent", "failing", "unreachable"]
+    reason: Refusal
 
 
 Action = Grant | Place | Evict | Reject

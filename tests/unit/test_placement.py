@@ -7,7 +7,7 @@ from random import Random
 import hypothesis.strategies as st
 from hypothesis import given
 
-from cluster.placement import plan
+from cluster.placement import emptied, plan
 from cluster.situation import (
     Action,
     AgentState,
@@ -35,9 +35,12 @@ def ready(node: str, model: str, **changes: object) -> AgentState:
 
 
 def decide(
-    demands: list[Wanted], agents: list[AgentState], nodes: list[NodeState]
+    demands: list[Wanted],
+    agents: list[AgentState],
+    nodes: list[NodeState],
+    owed: frozenset[str] = frozenset(),
 ) -> tuple[Action, ...]:
-    return plan(demands, agents, nodes, FAIRNESS_S)
+    return plan(demands, agents, nodes, FAIRNESS_S, owed)
 
 
 class TestRefusals:
@@ -228,6 +231,67 @@ class TestEvictions:
         assert decide([chairman], agents, nodes) == (Evict("b", "pc2"),)
 
 
+class TestDraining:
+    away = node("pc2", "a", duty="draining")
+
+    def test_what_another_pc_can_serve_goes_there(self) -> None:
+        agents = [ready("pc2", "a")]
+        actions = decide([want(1, "a")], agents, [node("pc1", "a"), self.away])
+        assert actions == (Place("a", "pc1"), Evict("a", "pc2"))
+
+    def test_a_full_pc_that_stays_is_waited_for(self) -> None:
+        nodes = [node("pc1", "a"), self.away]
+        assert decide([want(1, "a")], [ready("pc1", "a", busy=1)], nodes) == ()
+
+    def test_a_pc_that_stays_is_asked_again_before_one_that_leaves(self) -> None:
+        again = want(1, "a", avoid=frozenset({"pc1"}))
+        nodes = [node("pc1", "a"), self.away]
+        assert decide([again], [ready("pc1", "a")], nodes) == (Grant(1, "a", "pc1"),)
+
+    def test_what_only_it_can_serve_is_still_served(self) -> None:
+        others = [node("pc1", "b"), node("pc3", "a", usable=False)]
+        agents = [ready("pc2", "a")]
+        assert decide([want(1, "a")], agents, [*others, self.away]) == (Grant(1, "a", "pc2"),)
+        assert decide([want(1, "a")], [], [*others, self.away]) == (Place("a", "pc2"),)
+
+    def test_running_calls_end_before_their_agent_does(self) -> None:
+        nodes = [node("pc1", "a"), self.away]
+        assert decide([], [ready("pc2", "a", busy=1)], nodes) == ()
+        assert decide([], [ready("pc2", "a")], nodes) == (Evict("a", "pc2"),)
+
+    def test_an_agent_stays_that_open_councils_find_nowhere_else(self) -> None:
+        agents, owed = [ready("pc2", "a")], frozenset("a")
+        assert decide([], agents, [node("pc1", "b"), self.away], owed) == ()
+        assert decide([], agents, [node("pc1", "a"), self.away], owed) == (Evict("a", "pc2"),)
+
+    def test_a_drained_pc_is_given_nothing(self) -> None:
+        gone = node("pc2", "a", duty="drained")
+        assert decide([want(1, "a")], [], [gone]) == (Reject(1, "a", "drained"),)
+        assert decide([want(1, "a")], [], [gone, node("pc1", "a")]) == (Place("a", "pc1"),)
+        assert decide([], [ready("pc2", "a")], [gone], frozenset("a")) == (Evict("a", "pc2"),)
+
+    def test_a_drained_pc_that_tells_nothing_holds_no_refusal_up(self) -> None:
+        nodes = [node("pc1", "b"), node("pc2", duty="drained", known=False)]
+        assert decide([want(1, "a")], [], nodes) == (Reject(1, "a", "absent"),)
+
+    def test_an_agent_on_a_pc_that_leaves_makes_no_other_one_spare(self) -> None:
+        nodes = [node("pc1", "a", "c", max_models=1), self.away]
+        agents = [ready("pc1", "a", busy=1), ready("pc2", "a", busy=1)]
+        assert decide([want(1, "a"), want(2, "c")], agents, nodes) == ()
+
+    def test_it_is_drained_once_nothing_is_left_there_that_is_needed(self) -> None:
+        nodes = [node("pc1", "b"), self.away]
+        assert emptied([], [], nodes, frozenset()) == ("pc2",)
+        assert emptied([], [ready("pc2", "a")], nodes, frozenset()) == ()
+        assert emptied([], [AgentState("pc2", "a", "leaving")], nodes, frozenset()) == ()
+        assert emptied([want(1, "a")], [], nodes, frozenset()) == ()
+        assert emptied([], [], nodes, frozenset("a")) == ()
+        assert emptied([want(1, "b")], [ready("pc1", "b")], nodes, frozenset("b")) == ("pc2",)
+        assert emptied([want(1, "a")], [], [node("pc1", "a"), self.away], frozenset("a")) == (
+            "pc2",
+        )
+
+
 MODELS = ["a", "b", "c", "d"]
 PCS = ["pc1", "pc2", "pc3"]
 some_models = st.frozensets(st.sampled_from(MODELS))
@@ -243,6 +307,7 @@ def situations(draw: st.DrawFn) -> tuple[list[Wanted], list[AgentState], list[No
             is_head=name == "pc1",
             known=draw(st.booleans()),
             usable=draw(st.booleans()),
+            duty=draw(st.sampled_from(["serving", "serving", "draining", "drained"])),
             on_disk=draw(some_models),
             resident=draw(some_models),
             cooling=draw(some_models) if draw(st.booleans()) else frozenset(),
@@ -303,6 +368,44 @@ def test_no_plan_breaks_a_rule(
     for key in evicted:
         assert (seated[key].state, seated[key].busy) == ("ready", 0)
     assert len(set(evicted)) == len(evicted)
+
+
+@given(situations(), some_models)
+def test_a_pc_that_leaves_gets_only_what_no_other_can_serve(
+    situation: tuple[list[Wanted], list[AgentState], list[NodeState]], owed: frozenset[str]
+) -> None:
+    """A drained one gets nothing, ends every idle agent, and once drained nothing needs it."""
+    demands, agents, nodes = situation
+    actions = decide(*situation, owed)
+    duty = {n.name: n.duty for n in nodes}
+    seated = {(a.node, a.model) for a in agents if a.state != "leaving"}
+
+    def stays(model: str) -> bool:
+        return any(
+            n.duty == "serving" and n.usable and n.max_models > 0 and model not in n.cooling
+            for n in nodes
+            if model in n.on_disk or (n.name, model) in seated
+        )
+
+    for action in actions:
+        if isinstance(action, Grant | Place):
+            assert duty[action.node] == "serving" or (
+                duty[action.node] == "draining" and not stays(action.model)
+            )
+    ended = {(a.node, a.model) for a in actions if isinstance(a, Evict)}
+    wanted = owed | {d.model for d in demands}
+    for agent in agents:
+        idle = agent.state == "ready" and agent.busy == 0
+        needless = agent.model not in wanted or stays(agent.model)
+        leaves = duty.get(agent.node) == "drained" or (
+            duty.get(agent.node) == "draining" and needless
+        )
+        assert not (idle and leaves) or (agent.node, agent.model) in ended
+    for name in emptied(demands, agents, nodes, owed):
+        assert duty[name] == "draining" and not any(a.node == name for a in agents)
+        disk = next(n for n in nodes if n.name == name)
+        able = disk.usable and disk.max_models > 0
+        assert not able or all(stays(m) for m in wanted & disk.on_disk if m not in disk.cooling)
 
 
 @given(situations(), st.randoms())
