@@ -9,6 +9,7 @@ CouncilError                     code, status, title; `str(error)` is a sentence
 │   ├── Unauthorized             401 unauthorized
 │   ├── ModelNotInstalled        422 model_not_available  no PC has that model
 │   ├── SessionNotFound          404 session_not_found
+│   ├── NodeNotFound             404 node_not_found
 │   ├── SessionFinished          409 session_finished     it cannot be cancelled any more
 │   ├── SessionRunning           409 session_running      it cannot be purged yet
 │   ├── IdempotencyKeyReused     422 idempotency_key_reused
@@ -111,6 +112,12 @@ class SessionNotFound(RequestError):
     status = 404
     code = "session_not_found"
     title = "There is no such session"
+
+
+class NodeNotFound(RequestError):
+    status = 404
+    code = "node_not_found"
+    title = "There is no such PC"
 
 
 class SessionFinished(RequestError):

@@ -31,7 +31,7 @@ from actors.errors import (
 from actors.hearing import Chairman, Hearing
 from actors.messages.configs import OrchestratorConfig
 from actors.messages.events import AnswerEvent, LiveEvent, SessionStarted, StoredEvent
-from actors.messages.nodes import InstalledModel, ModelCatalogue, NodeReport
+from actors.messages.nodes import InstalledModel, ModelCatalogue, NodeReport, NodeStanding
 from actors.messages.requests import CouncilRequest, WorkerRequest, WorkerResult
 from actors.messages.sessions import CouncilSession, SessionSummary
 from actors.pool import Pool
@@ -142,15 +142,28 @@ class CouncilOrchestrator:
         await self._store.delete(session_id)
 
     async def catalogue(self) -> ModelCatalogue:
-        return catalogue(await self._pool.reports())
+        return catalogue(_staying(await self._pool.reports()))
 
     async def nodes(self) -> tuple[NodeReport, ...]:
         return await self._pool.reports()
 
+    async def standings(self) -> tuple[NodeStanding, ...]:
+        return await self._pool.standings()
+
+    async def drain(self, node: str) -> NodeStanding:
+        """Takes a PC out without failing a call: its models are offered no more, and what open
+        sessions find nowhere else is still served there."""
+        await self._started()
+        return await self._pool.drain(node)
+
+    async def readmit(self, node: str) -> NodeStanding:
+        await self._started()
+        return await self._pool.readmit(node)
+
     async def readiness(self) -> dict[str, bool]:
         """`store` writable; `agents`: some PC's model server is there and has a model."""
         await self._started()
-        reports = await self._pool.reports()
+        reports = _staying(await self._pool.reports())
         return {"store": await self._store.writable(), "agents": bool(_installed(reports))}
 
     async def generate(self, request: WorkerRequest) -> WorkerResult:
@@ -173,6 +186,7 @@ class CouncilOrchestrator:
         for session_id in await self._store.open_sessions():
             self._hear(replay(await self._store.events(session_id)))
             log.info("session %s resumed", session_id)
+        self._expect()
 
     async def _started(self) -> None:
         """Waits for the start; a start that failed is tried again by whoever asks next. Raises
@@ -187,9 +201,16 @@ class CouncilOrchestrator:
         """`choose` by what the PCs told last; if a model is missing there, by what they tell now:
         a PC may just have joined, a model just have been pulled."""
         try:
-            return choose(await self._pool.reports())
+            return choose(_staying(await self._pool.reports()))
         except (ModelNotInstalled, NoModelServer):
-            return choose(await self._pool.reports(fresh=True))
+            reports = await self._pool.reports(fresh=True)
+        try:
+            return choose(_staying(reports))
+        except (ModelNotInstalled, NoModelServer) as error:
+            away = ", ".join(report.name for report in reports if report not in _staying(reports))
+            if not away:
+                raise
+            raise type(error)(f"{error.detail} Taken out (./council drain): {away}.") from None
 
     def _summon(self, request: CouncilRequest, reports: tuple[NodeReport, ...]) -> SessionStarted:
         config = self._config
@@ -217,12 +238,20 @@ class CouncilOrchestrator:
         record = Record(session, self._store.append)
         hearing = Hearing(record, self._pool, self._chairman, self._limits)
         self._sittings[session.session_id] = Sitting(record, hearing, self._ended)
+        self._expect()
         return record
 
     def _ended(self, sitting: Sitting) -> None:
         self._sittings.pop(sitting.record.session.session_id, None)
+        self._expect()
         if sitting.superseded:
             self._step_down()
+
+    def _expect(self) -> None:
+        """Tells the pool which models open sessions may still ask for."""
+        started = [sitting.record.session.started for sitting in self._sittings.values()]
+        seated = {seat.model for one in started for seat in one.seats}
+        self._pool.expect(seated | {one.chairman_model for one in started})
 
     def _step_down(self) -> None:
         """Another orchestrator writes the store now, and hears the open sessions: this one stops,
@@ -231,6 +260,11 @@ class CouncilOrchestrator:
             log.warning("another orchestrator has taken the sessions over; this one stops")
             self._superseded = True
             self._stepping_down = asyncio.create_task(self.close())
+
+
+def _staying(reports: tuple[NodeReport, ...]) -> tuple[NodeReport, ...]:
+    """The PCs that new questions may count on."""
+    return tuple(report for report in reports if report.duty == "serving")
 
 
 def _installed(reports: tuple[NodeReport, ...]) -> tuple[InstalledModel, ...]:

@@ -3,12 +3,13 @@
 `cluster.pool` implements it over Ray; tests implement it over one local agent.
 """
 
+from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from actors.messages.calls import Agent
-from actors.messages.nodes import NodeReport
+from actors.messages.nodes import NodeReport, NodeStanding
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,24 @@ class Pool(Protocol):
 
     async def reports(self, fresh: bool = False) -> tuple[NodeReport, ...]:
         """What every PC told last, or (`fresh`) tells now; a PC that is gone is not in it."""
+        ...
+
+    def expect(self, models: Iterable[str]) -> None:
+        """What open councils may still ask for. Told whenever it changes, and once at the start: no
+        PC counts as drained before."""
+        ...
+
+    async def standings(self) -> tuple[NodeStanding, ...]:
+        """How every PC that is there takes part, by name."""
+        ...
+
+    async def drain(self, node: str) -> NodeStanding:
+        """Takes a PC out: it is given no call that another PC can serve, and its agents end once
+        they are idle. Raises `NodeNotFound`, `StoreUnavailable` where that cannot be noted down."""
+        ...
+
+    async def readmit(self, node: str) -> NodeStanding:
+        """Lets a PC in again that was being taken out. Raises as `drain` does."""
         ...
 
     async def close(self) -> None: ...

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from actors.messages.events import LiveEvent, StoredEvent
-from actors.messages.nodes import ModelCatalogue, NodeReport
+from actors.messages.nodes import ModelCatalogue, NodeReport, NodeStanding
 from actors.messages.requests import CouncilRequest, WorkerRequest, WorkerResult
 from actors.messages.sessions import CouncilSession, SessionSummary
 
@@ -56,6 +56,19 @@ class Council(Protocol):
         ...
 
     async def nodes(self) -> tuple[NodeReport, ...]: ...
+
+    async def standings(self) -> tuple[NodeStanding, ...]:
+        """How every PC takes part, by name."""
+        ...
+
+    async def drain(self, node: str) -> NodeStanding:
+        """Begins to take a PC out; a second time changes nothing. Raises `NodeNotFound`,
+        `StoreUnavailable`."""
+        ...
+
+    async def readmit(self, node: str) -> NodeStanding:
+        """Lets a PC in again. Raises as `drain` does."""
+        ...
 
     async def readiness(self) -> dict[str, bool]:
         """What must be true to serve: `store` writable, `agents` (at least one placeable)."""

@@ -12,6 +12,7 @@ from actors.messages.configs import OrchestratorConfig
 from actors.ollama.deadlines import Deadlines
 from actors.orchestrator import RemoteCouncilOrchestrator
 from actors.remote import RemoteChairman
+from cluster.drains import FILE as DRAINS
 from cluster.launch import NAMESPACE, TOUCH, detached
 from cluster.nodes import HEAD
 from cluster.pool import PoolConfig
@@ -69,4 +70,5 @@ def orchestrator_config(settings: Settings) -> OrchestratorConfig:
 
 def _pool(settings: Settings) -> RayPool:
     deadlines = Deadlines(generation_s=settings.generation_timeout_s)
-    return RayPool(PoolConfig(num_ctx=settings.num_ctx), deadlines)
+    config = PoolConfig(num_ctx=settings.num_ctx, drains=settings.home / DRAINS)
+    return RayPool(config, deadlines)

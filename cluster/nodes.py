@@ -2,6 +2,7 @@
 
 A PC names itself by the resource `pc:<name>`, says with `ollama: N` how many models it may keep
 loaded, and the head has `council_head`. Without a name a node is none of ours and is left out.
+The label `council-start` says which command started it.
 """
 
 from collections.abc import Iterable
@@ -11,17 +12,20 @@ from typing import Any
 PC = "pc:"
 HEAD = "council_head"
 OLLAMA = "ollama"
+START = "council-start"
 
 
 @dataclass(frozen=True)
 class NodeView:
-    """One PC that is alive. `ollama` = models it may keep loaded; `node_id` is Ray's."""
+    """One PC that is alive. `ollama` = models it may keep loaded; `node_id` is Ray's; `start` names
+    the command that started the PC: the same where it comes back by itself after a lost link."""
 
     name: str
     node_id: str
     ip: str
     ollama: int
     is_head: bool
+    start: str = ""
 
 
 def views(records: Iterable[dict[str, Any]]) -> tuple[NodeView, ...]:
@@ -41,4 +45,5 @@ def _view(record: dict[str, Any]) -> NodeView | None:
         ip=record["NodeManagerAddress"],
         ollama=int(resources.get(OLLAMA, 0)),
         is_head=HEAD in resources,
+        start=record.get("Labels", {}).get(START, ""),
     )

@@ -53,17 +53,26 @@ def emptied(
     nodes: Sequence[NodeState],
     owed: frozenset[str],
 ) -> tuple[str, ...]:
-    """The PCs being drained that are drained now: no agent is left there, and whatever is demanded
-    or owed can be had elsewhere."""
+    """The PCs being drained that are drained now: nothing needs them, and no agent is left."""
+    seated = {agent.node for agent in agents}
+    needed = still_needed(demands, agents, nodes, owed)
+    return tuple(name for name, models in needed.items() if not models and name not in seated)
+
+
+def still_needed(
+    demands: Iterable[Wanted],
+    agents: Sequence[AgentState],
+    nodes: Sequence[NodeState],
+    owed: frozenset[str],
+) -> dict[str, frozenset[str]]:
+    """For each PC that is being drained: what is demanded or owed and can be had nowhere else."""
     plan = _Plan(list(demands), agents, nodes, 0.0)
-    needed = owed | {demand.model for demand in plan.demands}
-    return tuple(
-        node.name
+    models = owed | plan.longest_wait.keys()
+    return {
+        node.name: frozenset(model for model in models if plan.needs(node, model))
         for node in plan.nodes
         if node.duty == "draining"
-        and not any(agent.node == node.name for agent in agents)
-        and not any(plan.needs(node, model) for model in needed)
-    )
+    }
 
 
 @dataclass(eq=False)

@@ -7,10 +7,11 @@ the PCs goes through `Hosts`.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 from actors.council.model_names import canonical
 from actors.errors import (
@@ -18,17 +19,20 @@ from actors.errors import (
     CallTimeout,
     ModelCallError,
     ModelNotAvailable,
+    NodeNotFound,
     NodeUnreachable,
+    StoreUnavailable,
     model_call_error,
 )
-from actors.messages.nodes import NodeReport
+from actors.messages.nodes import Duty, NodeReport, NodeStanding
 from actors.pool import Demand, Lease
+from cluster.drains import Drains
 from cluster.hosts import Hosts
-from cluster.placement import plan
+from cluster.placement import emptied, plan, still_needed
 from cluster.residents import Resident, Residents
 from cluster.roster import Roster
 from cluster.scouts import Scouts
-from cluster.situation import Evict, Grant, Place, Reject, Wanted
+from cluster.situation import AgentState, Evict, Grant, NodeState, Place, Reject, Wanted
 from cluster.watched import Watched
 
 log = logging.getLogger(__name__)
@@ -47,6 +51,8 @@ class PoolConfig:
     return_s: float = 45.0
     report_s: float = 5.0
     watch_s: float = 1.0
+    drains: Path | None = None
+    """Where it is noted which PCs are being taken out."""
 
 
 @dataclass(eq=False)
@@ -62,6 +68,8 @@ class CouncilPool:
     def __init__(self, config: PoolConfig, hosts: Hosts) -> None:
         self._config = config
         self._roster = Roster(config.cooldown_s, config.return_s)
+        self._drains = Drains(config.drains)
+        self._owed: frozenset[str] | None = None
         self._residents = Residents(hosts, self._roster, self._changed)
         self._scouts = Scouts(
             hosts, self._roster, self._residents, self._changed, config.watch_s, config.report_s
@@ -93,9 +101,32 @@ class CouncilPool:
         if fresh:
             await self._scouts.refresh()
         return tuple(
-            report.model_copy(update={"agents": self._residents.models_on(report.name)})
+            report.model_copy(
+                update={
+                    "agents": self._residents.models_on(report.name),
+                    "duty": self._duty(report.name),
+                }
+            )
             for report in self._roster.reports()
         )
+
+    def expect(self, models: Iterable[str]) -> None:
+        """What open councils may still ask for; no PC counts as drained before that was told."""
+        self._owed = frozenset(map(canonical, models))
+        self._changed()
+
+    async def standings(self) -> tuple[NodeStanding, ...]:
+        """How every PC that is there takes part, by name."""
+        await self._scouts.ready()
+        return tuple(map(self._standing, sorted(self._roster.entries)))
+
+    async def drain(self, node: str) -> NodeStanding:
+        """Raises `NodeNotFound`, `StoreUnavailable`."""
+        return await self._send(node, "draining")
+
+    async def readmit(self, node: str) -> NodeStanding:
+        """Raises `NodeNotFound`, `StoreUnavailable`."""
+        return await self._send(node, "serving")
 
     async def close(self) -> None:
         """Lets go of the PCs; agents stay, for the next pool."""
@@ -130,6 +161,40 @@ class CouncilPool:
             if self._waiters.pop(number, None):
                 self._changed()
 
+    async def _send(self, node: str, duty: Duty) -> NodeStanding:
+        await self._scouts.ready()
+        entry = self._roster.entries.get(node)
+        if entry is None:
+            there = ", ".join(sorted(self._roster.entries)) or "none"
+            raise NodeNotFound(f"There is no PC {node} in the council just now. There is: {there}.")
+        if (duty == "serving") != (self._duty(node) == "serving"):
+            try:
+                self._drains.note(entry.view, duty)
+            except OSError as error:
+                raise StoreUnavailable(f"It cannot be noted down: {error.strerror}.") from None
+            log.info("%s is %s", node, duty)
+            self._changed()
+        return self._standing(node)
+
+    def _duty(self, node: str) -> Duty:
+        return self._drains.duty(self._roster.entries[node].view)
+
+    def _standing(self, node: str) -> NodeStanding:
+        entry = self._roster.entries[node]
+        agents = [agent for agent in self._residents.states() if agent.node == node]
+        needed = still_needed(*self._situation(), self._owed or frozenset())
+        return NodeStanding(
+            name=node,
+            ip=entry.view.ip,
+            role="head" if entry.view.is_head else "worker",
+            state=self._duty(node),
+            breaker_open=entry.breaker.open,
+            calls=sum(agent.busy for agent in agents),
+            max_models=entry.view.ollama,
+            agents=tuple(sorted(agent.model for agent in agents)),
+            owed=tuple(sorted(needed.get(node, ()))),
+        )
+
     def _changed(self) -> None:
         """Plans once, soon, however much changed at once."""
         if not self._planning:
@@ -138,12 +203,12 @@ class CouncilPool:
 
     def _plan(self) -> None:
         self._planning = False
-        now = _now()
-        wanted = [_wanted(n, w, now) for n, w in self._waiters.items() if not w.resident.done()]
-        if not wanted:
+        wanted, agents, nodes = self._situation()
+        leaving = any(node.duty != "serving" for node in nodes)
+        if not wanted and not leaving:
             return
-        nodes = self._roster.states(now)
-        for action in plan(wanted, self._residents.states(), nodes, self._config.fairness_s):
+        now, owed = _now(), self._owed or frozenset()
+        for action in plan(wanted, agents, nodes, self._config.fairness_s, owed):
             match action:
                 case Grant(number, model, node):
                     self._waiters[number].resident.set_result(self._residents.take(node, model))
@@ -154,10 +219,33 @@ class CouncilPool:
                 case Reject(number, model, reason) if not self._roster.may_return(model, now):
                     self._waiters[number].resident.set_exception(self._refusal(model, reason))
 
+        if leaving and self._owed is not None:
+            for name in emptied(*self._situation(), owed):
+                self._drained(name)
+
+    def _situation(
+        self,
+    ) -> tuple[list[Wanted], tuple[AgentState, ...], tuple[NodeState, ...]]:
+        """What placement is told."""
+        now = _now()
+        wanted = [_wanted(n, w, now) for n, w in self._waiters.items() if not w.resident.done()]
+        nodes = [replace(node, duty=self._duty(node.name)) for node in self._roster.states(now)]
+        return wanted, self._residents.states(), tuple(nodes)
+
+    def _drained(self, node: str) -> None:
+        """Nothing needs the PC any more; it may be switched off."""
+        log.info("%s is drained", node)
+        try:
+            self._drains.note(self._roster.entries[node].view, "drained")
+        except OSError as error:  # tried again with the next plan
+            log.warning("it cannot be noted down that %s is drained: %s", node, error.strerror)
+
     def _refusal(self, model: str, reason: str) -> ModelCallError:
         failure = self._roster.last_failure(model, _now())
         if reason == "absent":
             return ModelNotAvailable(f"No PC has the model {model}.")
+        if reason == "drained":
+            return ModelNotAvailable(f"Every PC that has {model} was taken out (drained).")
         if reason == "unreachable" or failure is None:
             return NodeUnreachable(f"No PC that has {model} can be reached just now.")
         return model_call_error(failure.code, failure.detail)

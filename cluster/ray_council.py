@@ -17,7 +17,7 @@ from ray.exceptions import RayError, RayTaskError
 
 from actors.errors import CouncilError, CouncilUnavailable
 from actors.messages.events import LiveEvent, SessionClosed, StoredEvent
-from actors.messages.nodes import ModelCatalogue, NodeReport
+from actors.messages.nodes import ModelCatalogue, NodeReport, NodeStanding
 from actors.messages.requests import CouncilRequest, WorkerRequest, WorkerResult
 from actors.messages.sessions import CouncilSession, SessionSummary
 
@@ -90,8 +90,22 @@ class RayCouncil:
     async def nodes(self) -> tuple[NodeReport, ...]:
         return await self._patiently(lambda a: a.nodes.remote())
 
+    async def standings(self) -> tuple[NodeStanding, ...]:
+        return await self._patiently(lambda a: a.standings.remote())
+
+    async def drain(self, node: str) -> NodeStanding:
+        return await self._patiently(lambda a: a.drain.remote(node))
+
+    async def readmit(self, node: str) -> NodeStanding:
+        return await self._patiently(lambda a: a.readmit.remote(node))
+
     async def readiness(self) -> dict[str, bool]:
+        self._refuse_at_the_end()
         return await self._once(lambda a: a.readiness.remote())
+
+    def _refuse_at_the_end(self) -> None:
+        if self._is_stopping():
+            raise CouncilUnavailable("PC1 is being stopped; ask again when it is back.")
 
     def _orchestrator(self) -> Any:
         if self._handle is None:

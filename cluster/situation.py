@@ -6,8 +6,8 @@ Values only. `cluster.placement` turns the former into the latter.
 from dataclasses import dataclass
 from typing import Literal
 
-Duty = Literal["serving", "draining", "drained"]
-"""draining = it is being taken out: it serves only what no other PC can; drained = nothing more."""
+from actors.messages.nodes import Duty
+
 Refusal = Literal["absent", "failing", "unreachable", "drained"]
 
 

@@ -18,6 +18,7 @@ from actors.errors import (
     IdempotencyKeyReused,
     InvalidRequest,
     ModelNotAvailable,
+    NodeNotFound,
     SessionFinished,
     SessionNotFound,
     SessionRunning,
@@ -36,10 +37,12 @@ from actors.messages.events import (
     Vote,
 )
 from actors.messages.nodes import (
+    Duty,
     InstalledModel,
     MemoryUse,
     ModelCatalogue,
     NodeReport,
+    NodeStanding,
     NodeVitals,
     OllamaStatus,
 )
@@ -67,9 +70,11 @@ AnyEvent = StoredEvent | LiveEvent
 
 
 def api(council: "FakeCouncil", config: ApiConfig) -> FastAPI:
-    """The application over this council; built once a configuration, which takes 20 ms."""
+    """The application over this council; built once a configuration, which takes 20 ms. What an
+    earlier test got wrong is forgotten."""
     app = _built(config)
     app.state.council = council
+    app.state.attempts.forget()
     return app
 
 
@@ -112,6 +117,7 @@ class FakeCouncil:
         self.sittings: dict[str, Sitting] = {}
         self.keys: dict[str, tuple[CouncilRequest, str]] = {}
         self.opened: asyncio.Queue[str] = asyncio.Queue()
+        self.duties: dict[str, Duty] = {"pc1": "serving", "pc2": "serving"}
         self.listeners = 0
         self.listened = asyncio.Event()
         self.calls = 0
@@ -234,6 +240,34 @@ class FakeCouncil:
     async def nodes(self) -> tuple[NodeReport, ...]:
         self._pass()
         return (report("pc1", "head"), report("pc2", "worker").model_copy(update={"ollama": None}))
+
+    async def standings(self) -> tuple[NodeStanding, ...]:
+        self._pass()
+        return tuple(map(self._standing, self.duties))
+
+    async def drain(self, node: str) -> NodeStanding:
+        return self._send(node, "draining")
+
+    async def readmit(self, node: str) -> NodeStanding:
+        return self._send(node, "serving")
+
+    def _send(self, node: str, duty: Duty) -> NodeStanding:
+        self._pass()
+        if node not in self.duties:
+            raise NodeNotFound(f"There is no PC {node}.")
+        self.duties[node] = duty
+        return self._standing(node)
+
+    def _standing(self, node: str) -> NodeStanding:
+        return NodeStanding(
+            name=node,
+            ip="127.0.0.1",
+            role="head" if node == "pc1" else "worker",
+            state=self.duties[node],
+            breaker_open=False,
+            calls=1,
+            max_models=3,
+        )
 
     async def readiness(self) -> dict[str, bool]:
         self._pass()

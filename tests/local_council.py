@@ -21,7 +21,7 @@ from actors.council.deliberation import replay
 from actors.messages.calls import Agent, CallFailed, Delta, GenerateCall, Generated
 from actors.messages.configs import OrchestratorConfig
 from actors.messages.events import LiveEvent, StoredEvent
-from actors.messages.nodes import ModelCatalogue, NodeReport
+from actors.messages.nodes import ModelCatalogue, NodeReport, NodeStanding
 from actors.messages.requests import CouncilRequest, WorkerRequest, WorkerResult
 from actors.messages.sessions import CouncilSession, SessionSummary
 from actors.ollama.deadlines import Deadlines
@@ -173,6 +173,15 @@ class LocalCouncil:
 
     async def nodes(self) -> tuple[NodeReport, ...]:
         return await self.orchestrator.nodes()
+
+    async def standings(self) -> tuple[NodeStanding, ...]:
+        return await self.orchestrator.standings()
+
+    async def drain(self, node: str) -> NodeStanding:
+        return await self.orchestrator.drain(node)
+
+    async def readmit(self, node: str) -> NodeStanding:
+        return await self.orchestrator.readmit(node)
 
     async def readiness(self) -> dict[str, bool]:
         return await self.orchestrator.readiness()

@@ -5,12 +5,12 @@ Implements the same Protocols as the real ones (`Agent`, `Pool`); no Ray, no soc
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from actors.errors import ModelNotAvailable
+from actors.errors import ModelNotAvailable, NodeNotFound
 from actors.messages.calls import (
     CallFailed,
     CallTiming,
@@ -19,8 +19,9 @@ from actors.messages.calls import (
     Generated,
     TokenUsage,
 )
-from actors.messages.nodes import InstalledModel, NodeReport, OllamaStatus
+from actors.messages.nodes import InstalledModel, NodeReport, NodeStanding, OllamaStatus
 from actors.pool import Demand, Lease
+from actors.retries import RetryBudget
 
 Reply = str | CallFailed
 Script = Callable[[GenerateCall], Reply]
@@ -100,6 +101,8 @@ class ScriptedPool:
         self.agent = ScriptedAgent(script, gate)
         self.num_ctx = num_ctx
         self.demands: list[Demand] = []
+        self.expected: frozenset[str] = frozenset()
+        self.retries = RetryBudget()
 
     @asynccontextmanager
     async def lease(self, demand: Demand) -> AsyncIterator[Lease]:
@@ -116,5 +119,17 @@ class ScriptedPool:
                 name="pc1", ip="127.0.0.1", role="head", at=datetime.now(UTC), ollama=ollama
             ),
         )
+
+    def expect(self, models: Iterable[str]) -> None:
+        self.expected = frozenset(models)
+
+    async def standings(self) -> tuple[NodeStanding, ...]:
+        return ()
+
+    async def drain(self, node: str) -> NodeStanding:
+        raise NodeNotFound(node)
+
+    async def readmit(self, node: str) -> NodeStanding:
+        raise NodeNotFound(node)
 
     async def close(self) -> None: ...

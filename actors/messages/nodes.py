@@ -5,6 +5,14 @@ from typing import Literal
 
 from actors.messages.message import Message
 
+Duty = Literal["serving", "draining", "drained"]
+"""draining = it is being taken out: it serves only what no other PC can; drained = nothing more."""
+
+
+BreakerState = Literal["closed", "open", "half_open"]
+"""open = its model server could not be reached so often that nobody is sent there; half_open = the
+server answers its version again, the next call decides."""
+
 
 class MemoryUse(Message):
     total: int
@@ -67,6 +75,23 @@ class NodeReport(Message):
     num_parallel: int = 1
     agents: tuple[str, ...] = ()
     """Models for which an OllamaAgent sits on this PC."""
+    breaker: BreakerState = "closed"
+    duty: Duty = "serving"
+
+
+class NodeStanding(Message):
+    """How a PC takes part. `calls` = model calls that run there now; `agents` = models that sit
+    there; `owed` = models that open councils may still ask for and find nowhere else."""
+
+    name: str
+    ip: str
+    role: Literal["head", "worker"]
+    state: Duty
+    breaker_open: bool
+    calls: int
+    max_models: int
+    agents: tuple[str, ...] = ()
+    owed: tuple[str, ...] = ()
 
 
 class RecommendedModel(Message):
