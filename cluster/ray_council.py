@@ -100,12 +100,7 @@ class RayCouncil:
         return await self._patiently(lambda a: a.readmit.remote(node))
 
     async def readiness(self) -> dict[str, bool]:
-        self._refuse_at_the_end()
         return await self._once(lambda a: a.readiness.remote())
-
-    def _refuse_at_the_end(self) -> None:
-        if self._is_stopping():
-            raise CouncilUnavailable("PC1 is being stopped; ask again when it is back.")
 
     def _orchestrator(self) -> Any:
         if self._handle is None:

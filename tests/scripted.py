@@ -21,7 +21,6 @@ from actors.messages.calls import (
 )
 from actors.messages.nodes import InstalledModel, NodeReport, NodeStanding, OllamaStatus
 from actors.pool import Demand, Lease
-from actors.retries import RetryBudget
 
 Reply = str | CallFailed
 Script = Callable[[GenerateCall], Reply]
@@ -102,7 +101,6 @@ class ScriptedPool:
         self.num_ctx = num_ctx
         self.demands: list[Demand] = []
         self.expected: frozenset[str] = frozenset()
-        self.retries = RetryBudget()
 
     @asynccontextmanager
     async def lease(self, demand: Demand) -> AsyncIterator[Lease]:
