@@ -6,10 +6,11 @@ synchronous=FULL, so that what was committed survives a power cut.
 
 import os
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from actors.errors import StoreUnavailable, Superseded
+from actors.session_log import HEADER_BYTES, is_damaged
 
 APPLICATION_ID = 0x4C4C4D43  # "LLMC": tells our file from another program's
 _SCHEMA = """
@@ -43,10 +44,10 @@ _STEPS = (_SCHEMA, _KEEPER)
 SCHEMA_VERSION = len(_STEPS)
 
 
-def connect(path: Path, lock_wait_s: float) -> sqlite3.Connection:
+def connect(path: Path, lock_wait_s: float, mode: str = "rw") -> sqlite3.Connection:
     """A connection in autocommit mode, for one thread at a time. The file must be there."""
     connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode=rw",
+        f"{path.absolute().as_uri()}?mode={mode}",
         uri=True,
         timeout=lock_wait_s,
         isolation_level=None,
@@ -64,27 +65,48 @@ def prepare(path: Path, lock_wait_s: float) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         path.chmod(0o600)  # SQLite gives its -wal and -shm files the same mode
+        _check(path, lock_wait_s)
         with closing(connect(path, lock_wait_s)) as connection:
-            _check(connection, path)
             connection.execute("PRAGMA journal_mode = WAL")
             _upgrade(connection, path)
     except (sqlite3.Error, OSError) as error:
         raise unavailable(error, path) from error
 
 
-def _check(connection: sqlite3.Connection, path: Path) -> None:
-    """Reads only."""
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    if tables and application != APPLICATION_ID:
-        raise StoreUnavailable(
-            f"{path} belongs to another program. Nothing was changed: set COUNCIL_HOME elsewhere."
-        )
-    _refuse_newer(version, path)
-    (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-    if verdict != "ok":
+def _check(path: Path, lock_wait_s: float) -> None:
+    """Changes nothing. While there is a log, `ro` keeps it from being written back at the close."""
+    if is_damaged(_log_of(path)):
         raise _damaged(path)
+    mode = "ro" if _log(path).exists() else "rw"
+    with closing(connect(path, lock_wait_s, mode)) as connection:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        (application,) = connection.execute("PRAGMA application_id").fetchone()
+        (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        if tables and application != APPLICATION_ID:
+            raise StoreUnavailable(
+                f"{path} belongs to another program. Nothing was changed: set COUNCIL_HOME "
+                "elsewhere."
+            )
+        _refuse_newer(version, path)
+        (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if verdict != "ok":
+            raise _damaged(path)
+
+
+def _log_of(path: Path) -> bytes:
+    """The write-ahead log; read again if another process has begun it anew meanwhile."""
+    with suppress(FileNotFoundError), _log(path).open("rb") as file:
+        while True:
+            file.seek(0)
+            log = file.read()
+            file.seek(0)
+            if file.read(HEADER_BYTES) == log[:HEADER_BYTES]:
+                return log
+    return b""
+
+
+def _log(path: Path) -> Path:
+    return path.with_name(f"{path.name}-wal")
 
 
 def _refuse_newer(version: int, path: Path) -> None:
@@ -150,7 +172,7 @@ def unavailable(error: Exception, path: Path) -> StoreUnavailable:
 
 def _damaged(path: Path) -> StoreUnavailable:
     return StoreUnavailable(
-        f"{path} is damaged. It was kept as it is. Put back a copy of it, or move it and its -wal "
-        f"file away to start with an empty history; `sqlite3 {path.name} .recover` saves what can "
-        "still be read."
+        f"{path} is damaged, or its -wal file is. Both were kept as they are. Put back a copy: "
+        "./council restore FILE. Without one, move both away to start with an empty history; "
+        f"`sqlite3 {path.name} .recover` saves what can still be read."
     )

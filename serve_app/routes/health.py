@@ -6,7 +6,13 @@ from fastapi import APIRouter, Response
 
 from actors.errors import NoModelServer, StoreUnavailable
 from actors.messages.message import Message
-from actors.messages.nodes import InstalledModel, LoadedModel, MemoryUse, NodeReport
+from actors.messages.nodes import (
+    BreakerState,
+    InstalledModel,
+    LoadedModel,
+    MemoryUse,
+    NodeReport,
+)
 from serve_app.routes.answers import Config, CouncilAtHand, json_answer, refusals
 
 SERVICE = "llm-council-on-ray"
@@ -50,6 +56,7 @@ class OllamaOfNode(Message):
     error: str | None
     error_code: str | None
     warnings: tuple[str, ...]
+    breaker: BreakerState
 
 
 class OllamaHealth(Message):
@@ -136,6 +143,7 @@ def _ollama(report: NodeReport) -> OllamaOfNode:
         error=status and status.error,
         error_code=status and status.error_code,
         warnings=status.warnings if status else (),
+        breaker=report.breaker,
     )
 
 

@@ -38,8 +38,8 @@ def seen(sql):
 
 connect, tell = session_file.connect, session_writer._tell
 
-def traced(path, lock_wait_s):
-    connection = connect(path, lock_wait_s)
+def traced(*where):
+    connection = connect(*where)
     connection.set_trace_callback(seen)
     return connection
 

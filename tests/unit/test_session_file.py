@@ -1,6 +1,7 @@
 """The file that sessions live in: what is refused and left as it is, and what is brought up to date
 (faults.md, rows 28 and 47)."""
 
+import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import closing
@@ -14,6 +15,7 @@ from actors.errors import StoreUnavailable
 from actors.messages.configs import OrchestratorConfig
 from actors.messages.requests import AgentSpec, CouncilRequest
 from actors.orchestrator import CouncilOrchestrator
+from actors.session_log import is_damaged
 from actors.sessions import SessionStore
 from tests.scripted import ScriptedPool, seat_of_call, stage_of_call
 from tests.session_events import Summaries, started, write_schema_1
@@ -48,33 +50,118 @@ def rewrite(path: Path, change: Callable[[bytes], bytes]) -> None:
 
 
 def refused(path: Path) -> str:
-    """Opens, expects a refusal, and that not one byte of the file was changed."""
-    before = path.read_bytes()
-    with pytest.raises(StoreUnavailable) as caught:
-        session_file.prepare(path, 0.05)
-    assert path.read_bytes() == before
+    """Opens, expects a refusal, and that not one byte of the file or its log was changed."""
+    files = [path, path.with_name("sessions.db-wal")]
+    before = [file.read_bytes() if file.exists() else b"" for file in files]
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable) as caught:
+            session_file.prepare(path, 0.05)
+    assert [file.read_bytes() if file.exists() else b"" for file in files] == before
     return str(caught.value)
 
 
+def sessions_in(path: Path) -> int:
+    with closing(sqlite3.connect(path)) as connection:
+        (count,) = connection.execute("SELECT count(*) FROM sessions").fetchone()
+        return int(count)
+
+
+def says_how_to_restore(says: str, path: Path) -> bool:
+    return all(word in says for word in ("damaged", "./council restore", ".recover", str(path)))
+
+
 @pytest.mark.parametrize("at", [0, 4096, 3 * 4096])
-async def test_a_damaged_file_is_kept_and_the_way_out_is_said(path: Path, at: int) -> None:
-    store = SessionStore(path, Summaries())
-    await store.open()
+async def test_row_28_a_damaged_file_is_kept_and_the_way_out_is_said(
+    path: Path, store: SessionStore, at: int
+) -> None:
+    """The header, a page of the index, a page in the middle."""
     for _ in range(50):
         await store.create(started("x" * 500))
     await store.close()
     rewrite(path, lambda data: spoil(data, at))
-    says = refused(path)
-    assert "damaged" in says
-    assert ".recover" in says
-    assert str(path) in says
+    assert says_how_to_restore(refused(path), path)
 
 
-async def test_a_cut_file_is_damaged_too(path: Path, store: SessionStore) -> None:
+async def killed(store: SessionStore, path: Path, into: Path) -> Path:
+    """The file as a kill leaves it: fifty sessions in it, three in its log."""
+    for _ in range(50):
+        await store.create(started("x" * 500))
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone() == (0, 0, 0)
+    for _ in range(3):
+        await store.create(started("y" * 500))
+    copy(path, into)
+    return into / "sessions.db"
+
+
+def copy(path: Path, into: Path) -> None:
+    into.mkdir()
+    for name in ("sessions.db", "sessions.db-wal"):
+        shutil.copy(path.with_name(name), into / name)
+
+
+async def test_row_28_a_damaged_file_with_a_log_is_kept_and_so_is_the_log(
+    path: Path, store: SessionStore, tmp_path: Path
+) -> None:
+    left = await killed(store, path, tmp_path / "left")
+    rewrite(left, lambda data: spoil(data, 10 * 4096))
+    assert says_how_to_restore(refused(left), left)
+
+
+@pytest.mark.parametrize("spot", [0, 16, 200, 4300])
+async def test_row_28_a_damaged_log_is_kept_and_nothing_of_it_is_dropped_in_silence(
+    path: Path, store: SessionStore, tmp_path: Path, spot: int
+) -> None:
+    """Its magic, its salts, its first frame, its second: SQLite would drop three sessions."""
+    left = await killed(store, path, tmp_path / "left")
+    log = left.with_name("sessions.db-wal")
+    whole = log.read_bytes()
+    rewrite(log, lambda data: data[:spot] + bytes([data[spot] ^ 0xFF]) + data[spot + 1 :])
+    assert says_how_to_restore(refused(left), left)
+    log.write_bytes(whole)
+    session_file.prepare(left, 0.05)
+    assert sessions_in(left) == 53
+
+
+async def test_row_28_garbage_in_place_of_the_log(
+    path: Path, store: SessionStore, tmp_path: Path
+) -> None:
+    left = await killed(store, path, tmp_path / "left")
+    left.with_name("sessions.db-wal").write_bytes(b"\xa5" * 9000)
+    assert says_how_to_restore(refused(left), left)
+
+
+async def test_row_06_a_log_that_is_torn_at_its_end_is_what_a_crash_leaves(
+    path: Path, store: SessionStore, tmp_path: Path
+) -> None:
+    """The last commit was not acknowledged: it is dropped whole, wherever it was torn."""
+    left = await killed(store, path, tmp_path / "left")
+    whole, log = left.read_bytes(), left.with_name("sessions.db-wal").read_bytes()
+    for cut in (*range(1, 4120, 103), len(log), len(log) - 32):
+        left.write_bytes(whole)
+        left.with_name("sessions.db-wal").write_bytes(log[:-cut] + bytes(min(cut, 7)))
+        session_file.prepare(left, 0.05)
+        expected = 52 if cut < 4120 else 50
+        assert sessions_in(left) == expected
+
+
+async def test_row_28_the_log_is_read_as_sqlite_reads_it(
+    path: Path, store: SessionStore, tmp_path: Path
+) -> None:
+    """A whole log is never called damaged, also where the rest of a log before it lies behind."""
+    for turn in range(30):
+        await store.create(started("x" * (turn * 997 % 5000 + 1)))
+        if turn % 7 == 6:
+            with closing(sqlite3.connect(path)) as connection:
+                connection.execute("PRAGMA wal_checkpoint(RESTART)")
+        assert not is_damaged(path.with_name("sessions.db-wal").read_bytes())
+
+
+async def test_row_28_a_cut_file_is_damaged_too(path: Path, store: SessionStore) -> None:
     await store.create(started("x" * 50_000))
     await store.close()
     rewrite(path, lambda data: data[:-8192])
-    assert "damaged" in refused(path)
+    assert says_how_to_restore(refused(path), path)
 
 
 async def test_row_47_a_newer_file_is_refused_and_stays_as_it_is(

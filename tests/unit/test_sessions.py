@@ -55,8 +55,8 @@ def connections(monkeypatch: pytest.MonkeyPatch) -> list[sqlite3.Connection]:
     made: list[sqlite3.Connection] = []
     connect = session_file.connect
 
-    def remembering(path: Path, lock_wait_s: float) -> sqlite3.Connection:
-        made.append(connect(path, lock_wait_s))
+    def remembering(path: Path, lock_wait_s: float, *mode: str) -> sqlite3.Connection:
+        made.append(connect(path, lock_wait_s, *mode))
         return made[-1]
 
     monkeypatch.setattr(session_file, "connect", remembering)
