@@ -1,27 +1,38 @@
 """One call to a model, from the wish to the verdict: lease a slot, ask, try again elsewhere.
 
 Retries happen here and nowhere else: at most three attempts with full jitter, only for failures
-that say they are worth it, another PC first, never past the deadline. What the pool refuses is
-final: it knows of no PC to ask. A PC that was out of reach twice is not asked a third time, and a
-model that one PC lacks is looked for on another. A prompt that turns out too long for the context
-is composed again with a smaller budget; that is not an attempt.
+that say they are worth it, another PC first, never past the deadline, and only while the budget of
+retries that all calls share lasts. What the pool refuses is final: it knows of no PC to ask. A PC
+that was out of reach twice is not asked a third time, and a model that one PC lacks is looked for
+on another. A prompt that turns out too long for the context is composed again with a smaller
+budget; that is not an attempt.
 """
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
-from tenacity import AsyncRetrying, retry_if_result, stop_after_attempt, wait_random_exponential
+from tenacity import AsyncRetrying, retry_if_result, stop_after_attempt, stop_before_delay
 
-from actors.errors import ContextOverflow, ModelCallError, ModelNotAvailable, NodeUnreachable
+from actors.errors import (
+    ContextOverflow,
+    ModelCallError,
+    ModelNotAvailable,
+    NodeUnreachable,
+    ServerBusy,
+)
 from actors.messages.calls import CallFailed, Delta, GenerateCall, Generated
 from actors.pool import Demand, Lease, Pool
 
 ATTEMPTS = 3
 PAUSE_S = 0.25
 """Up to so long before the second attempt, twice that before the third."""
+BUSY_PAUSE_S = 2.0
+"""The same for a model server that is busy: its queue of loads takes seconds to get shorter."""
+USED_UP = "Not tried again: too many calls had to be tried again within the last minute."
 SMALLER = 0.7
 """Each time the prompt overflows, it is composed again with this share of the last budget."""
 SMALLEST = 0.2
@@ -58,6 +69,7 @@ async def call_model(pool: Pool, caller: Caller[Task]) -> Generated | CallFailed
     clock = asyncio.get_running_loop().time
     ends_at = clock() + caller.demand.timeout_s
     former: list[CallFailed] = []
+    refused = False
 
     async def once() -> Generated | CallFailed:
         demand = replace(
@@ -72,23 +84,35 @@ async def call_model(pool: Pool, caller: Caller[Task]) -> Generated | CallFailed
         return outcome.model_copy(update={"attempts": len(former) + 1})
 
     def again(outcome: Generated | CallFailed) -> bool:
-        return isinstance(outcome, CallFailed) and clock() < ends_at and _worth_it(former)
+        nonlocal refused
+        if not isinstance(outcome, CallFailed) or not _worth_it(former) or clock() >= ends_at:
+            return False
+        refused = not pool.retries.spend(clock())
+        return not refused
 
     retrying = AsyncRetrying(
         retry=retry_if_result(again),
-        stop=stop_after_attempt(ATTEMPTS),
-        wait=wait_random_exponential(multiplier=PAUSE_S, max=8),
+        stop=stop_after_attempt(ATTEMPTS) | stop_before_delay(caller.demand.timeout_s),
+        wait=lambda state: pause_s(former[-1], len(former), random.random()),
         sleep=asyncio.sleep,
         retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
     )
     outcome: Generated | CallFailed = await retrying(once)
+    if refused and isinstance(outcome, CallFailed):
+        return outcome.model_copy(update={"detail": f"{outcome.detail} {USED_UP}"})
     return outcome
+
+
+def pause_s(failure: CallFailed, attempts: int, chance: float) -> float:
+    """How long to wait after so many attempts. Full jitter: `chance` in [0, 1) of the longest."""
+    longest = BUSY_PAUSE_S if failure.code == ServerBusy.code else PAUSE_S
+    return chance * longest * float(2 ** (attempts - 1))
 
 
 def _worth_it(former: Sequence[CallFailed]) -> bool:
     """Whether another attempt may end better than the last one did."""
     last, nodes_before = former[-1], {failure.node for failure in former[:-1]}
-    if not last.node:
+    if not last.node or len(former) == ATTEMPTS:
         return False
     if last.code == NodeUnreachable.code:
         return last.node not in nodes_before
@@ -102,6 +126,8 @@ async def _attempt(
     try:
         async with pool.lease(caller.demand) as lease:
             node = lease.node
+            if not former:
+                pool.retries.called(asyncio.get_running_loop().time())
             caller.started(node, len(former) + 1, former[-1] if former else None)
             outcome = await _fitting(lease, caller)
     except ModelCallError as error:

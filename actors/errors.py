@@ -26,6 +26,7 @@ CouncilError                     code, status, title; `str(error)` is a sentence
 │   └── CouncilUnavailable       503 council_unavailable  the orchestrator does not answer
 └── ModelCallError               one model call failed; `retryable`: try again, elsewhere first
     ├── NodeUnreachable          node_unreachable         O1
+    ├── NodeGone                 node_gone                the PC that has the model left
     ├── ModelNotAvailable        model_not_available      O2
     ├── ServerBusy               server_busy              O3
     ├── CallTimeout              timeout                  O4, O5, deadlines
@@ -139,10 +140,15 @@ class IdempotencyKeyReused(RequestError):
 
 
 class QueueFull(RequestError):
+    """`QueueFull(detail, retry_after_s)`: nothing was stored."""
+
     status = 429
     code = "queue_full"
     title = "Too many questions are waiting"
-    retry_after_s = 5.0
+
+    @property
+    def retry_after_s(self) -> float:  # type: ignore[override]
+        return float(self.args[1]) if len(self.args) > 1 else 5.0
 
 
 class CouncilFailed(CouncilError):
@@ -225,6 +231,12 @@ class NodeUnreachable(ModelCallError):
     code = "node_unreachable"
     title = "The model server cannot be reached"
     retryable = True
+
+
+class NodeGone(ModelCallError):
+    status = 503
+    code = "node_gone"
+    title = "The PC that has that model left the cluster"
 
 
 class ModelNotAvailable(ModelCallError):

@@ -17,6 +17,7 @@ from actors.council.deliberation import (
     AskOpinions,
     AskReviews,
     AskSynthesis,
+    AwaitPcs,
     Closed,
     Session,
     UseOpinion,
@@ -77,7 +78,9 @@ class Hearing:
                 while not isinstance(step := next_step(self.session), Closed):
                     await self._perform(step)
         except TimeoutError:
-            step = Closed("deadline", "The session's deadline passed before the answer was ready.")
+            step = deliberation.out_of_time(self.session)
+            for absence in outcomes.late(self.session, now()):
+                self._record.note(absence)
         await self.close(step)
 
     async def close(self, end: Closed) -> None:
@@ -96,6 +99,8 @@ class Hearing:
             case AskOpinions(agent_ids):
                 self._begin("opinions")
                 await _all(self._opinion(agent_id) for agent_id in agent_ids)
+            case AwaitPcs(agent_ids, told):
+                await self._returned(agent_ids, told)
             case AskReviews(agent_ids):
                 self._begin("review")
                 await _all(self._review(agent_id) for agent_id in agent_ids)
@@ -117,6 +122,15 @@ class Hearing:
         if not self.session.ranked:
             standings = deliberation.ranking(self.session)
             self._record.note(RankingMade(**self._envelope(), ranking=standings))
+
+    async def _returned(self, agent_ids: tuple[str, ...], told: bool) -> None:
+        """Waits until a PC has the model of one of these seats again."""
+        if not told:
+            await self._record.hear(outcomes.waiting(self.session, agent_ids, now()))
+        models = frozenset(self.session.seat(agent_id).model for agent_id in agent_ids)
+        there = await self._pool.back(models)
+        back = [a for a in agent_ids if self.session.seat(a).model in there]
+        await _all(self._record.hear(outcomes.returned(self.session, a, now())) for a in back)
 
     async def _opinion(self, agent_id: str) -> None:
         def compose(num_ctx: int, share: float) -> GenerateCall:

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from actors.messages.calls import Agent
 from actors.messages.nodes import NodeReport, NodeStanding
+from actors.retries import RetryBudget
 
 
 @dataclass(frozen=True)
@@ -40,10 +41,19 @@ class Lease:
 
 
 class Pool(Protocol):
+    retries: RetryBudget
+    """Shared by all calls to these PCs."""
+
     def lease(self, demand: Demand) -> AbstractAsyncContextManager[Lease]:
-        """Waits for a slot. Raises `CallTimeout` after `timeout_s`, `ModelNotAvailable` when no PC
-        has the model any more, `NodeUnreachable` when all that have it are out of reach,
+        """Waits for a slot. Raises `CallTimeout` after `timeout_s`, `NodeGone` when the PC that had
+        the model left and did not come back soon, `ModelNotAvailable` when no PC has the model any
+        more, `NodeUnreachable` when all that have it are out of reach,
         `CallCancelled` when the pool is closed, and otherwise why no PC could load it."""
+        ...
+
+    async def back(self, models: frozenset[str]) -> frozenset[str]:
+        """Waits, without a bound of its own, until some PC has one of these models (again).
+        Returns those that are there then."""
         ...
 
     async def reports(self, fresh: bool = False) -> tuple[NodeReport, ...]:

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from actors.council.model_names import canonical
 from actors.errors import (
@@ -19,6 +20,7 @@ from actors.errors import (
     CallTimeout,
     ModelCallError,
     ModelNotAvailable,
+    NodeGone,
     NodeNotFound,
     NodeUnreachable,
     StoreUnavailable,
@@ -26,6 +28,7 @@ from actors.errors import (
 )
 from actors.messages.nodes import Duty, NodeReport, NodeStanding
 from actors.pool import Demand, Lease
+from actors.retries import RetryBudget
 from cluster.drains import Drains
 from cluster.hosts import Hosts
 from cluster.placement import emptied, plan, still_needed
@@ -62,10 +65,19 @@ class _Waiter:
     resident: asyncio.Future[Resident]
 
 
+@dataclass(frozen=True)
+class _Missing:
+    """Models of which one is waited for, and who is told which of them are there."""
+
+    models: frozenset[str]
+    there: asyncio.Future[frozenset[str]]
+
+
 class CouncilPool:
     """Implements `actors.pool.Pool` over `Hosts`. Starts itself at the first question."""
 
     def __init__(self, config: PoolConfig, hosts: Hosts) -> None:
+        self.retries = RetryBudget()
         self._config = config
         self._roster = Roster(config.cooldown_s, config.return_s)
         self._drains = Drains(config.drains)
@@ -75,13 +87,15 @@ class CouncilPool:
             hosts, self._roster, self._residents, self._changed, config.watch_s, config.report_s
         )
         self._waiters: dict[int, _Waiter] = {}
+        self._missing: list[_Missing] = []
         self._numbers = 0
         self._planning = False
 
     @asynccontextmanager
     async def lease(self, demand: Demand) -> AsyncIterator[Lease]:
         """Waits for a slot. Raises `CallTimeout`, and the `ModelCallError` that says why no PC can
-        serve the model: `ModelNotAvailable`, `NodeUnreachable`, or the failure to load it."""
+        serve the model: `NodeGone`, `ModelNotAvailable`, `NodeUnreachable`, or the failure to load
+        it."""
         asked_at = _now()
         resident = await self._slot(replace(demand, model=canonical(demand.model)), asked_at)
         try:
@@ -93,6 +107,17 @@ class CouncilPool:
             )
         finally:
             self._residents.release(resident)
+
+    async def back(self, models: frozenset[str]) -> frozenset[str]:
+        """Waits until some PC has one of these models (again). Returns those that are there."""
+        missing = _Missing(models, asyncio.get_running_loop().create_future())
+        self._missing.append(missing)
+        try:
+            await self._scouts.ready()
+            self._changed()
+            return await missing.there
+        finally:
+            self._missing.remove(missing)
 
     async def reports(self, fresh: bool = False) -> tuple[NodeReport, ...]:
         """What every PC told last, by name; a PC that is gone is not in it. `fresh`: asks them all
@@ -132,9 +157,13 @@ class CouncilPool:
         """Lets go of the PCs; agents stay, for the next pool."""
         await self._scouts.close()
         await self._residents.close()
-        for waiter in self._waiters.values():
-            if not waiter.resident.done():
-                waiter.resident.set_exception(CallCancelled("The pool was closed."))
+        answers: list[asyncio.Future[Any]] = [
+            *(waiter.resident for waiter in self._waiters.values()),
+            *(missing.there for missing in self._missing),
+        ]
+        for answer in answers:
+            if not answer.done():
+                answer.set_exception(CallCancelled("The pool was closed."))
 
     async def _slot(self, demand: Demand, asked_at: float) -> Resident:
         waiter = _Waiter(demand, asked_at, asyncio.get_running_loop().create_future())
@@ -203,6 +232,7 @@ class CouncilPool:
 
     def _plan(self) -> None:
         self._planning = False
+        self._tell_who_is_back()
         wanted, agents, nodes = self._situation()
         leaving = any(node.duty != "serving" for node in nodes)
         if not wanted and not leaving:
@@ -223,6 +253,12 @@ class CouncilPool:
             for name in emptied(*self._situation(), owed):
                 self._drained(name)
 
+    def _tell_who_is_back(self) -> None:
+        for missing in self._missing:
+            there = frozenset(m for m in missing.models if self._roster.known(canonical(m)))
+            if there and not missing.there.done():
+                missing.there.set_result(there)
+
     def _situation(
         self,
     ) -> tuple[list[Wanted], tuple[AgentState, ...], tuple[NodeState, ...]]:
@@ -242,6 +278,8 @@ class CouncilPool:
 
     def _refusal(self, model: str, reason: str) -> ModelCallError:
         failure = self._roster.last_failure(model, _now())
+        if reason == "absent" and self._roster.gone(model):
+            return NodeGone(f"The PC that had {model} left the cluster and is not back.")
         if reason == "absent":
             return ModelNotAvailable(f"No PC has the model {model}.")
         if reason == "drained":

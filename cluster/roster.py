@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from math import inf
 
 from actors.council.model_names import canonical
+from actors.errors import NodeUnreachable
 from actors.messages.calls import CallFailed
-from actors.messages.nodes import NodeReport
+from actors.messages.nodes import BreakerState, NodeReport
 from cluster.hosts import Site
 from cluster.nodes import NodeView
 from cluster.situation import NodeState
@@ -18,29 +19,45 @@ OPENS_AFTER = 5
 """Consecutive times that a PC's model server could not be reached."""
 
 
+UNREACHABLE = NodeUnreachable.code
 TELLS_NOTHING = {"agent_lost", "cancelled", "timeout"}
 """Failures that do not say whether the PC's model server can be reached."""
 
 
 @dataclass
 class Breaker:
-    """Closed: calls pass. Open: nobody is sent there until the probe has reached the server; then
-    one more failure opens it again."""
+    """`closed`: calls pass. `open`: nobody is sent there until the probe has reached the server;
+    then it is `half_open`: the next answer closes it, the next failure opens it again."""
 
     failures: int = 0
-    open: bool = False
+    state: BreakerState = "closed"
+
+    @property
+    def open(self) -> bool:
+        return self.state == "open"
 
     def failed(self) -> None:
         self.failures += 1
-        self.open = self.open or self.failures >= OPENS_AFTER
+        if self.state == "half_open" or self.failures >= OPENS_AFTER:
+            self.state = "open"
 
     def answered(self) -> None:
         self.failures = 0
+        if self.state == "half_open":
+            self.state = "closed"
 
     def probed(self) -> None:
-        """Half-open: the server answers its version again."""
-        if self.open:
-            self.open, self.failures = False, OPENS_AFTER - 1
+        """The server answers its version again."""
+        if self.state == "open":
+            self.state = "half_open"
+
+
+@dataclass(frozen=True)
+class Gone:
+    """A PC that left: what it had, and when it went."""
+
+    models: frozenset[str]
+    at: float
 
 
 @dataclass
@@ -63,10 +80,13 @@ class Roster:
         self.entries: dict[str, Entry] = {}
         self._cooldown_s = cooldown_s
         self._return_s = return_s
-        self._gone: dict[str, tuple[frozenset[str], float]] = {}
+        self._began: float | None = None
+        self._known: set[str] = set()
+        self._gone: dict[str, Gone] = {}
 
     def seen(self, nodes: Iterable[NodeView], now: float) -> tuple[list[NodeView], list[str]]:
         """Takes in who is alive now. Returns who joined (again) and the names of who left."""
+        self._began = now if self._began is None else self._began
         alive = {node.name: node for node in nodes}
         joined = [
             node
@@ -75,8 +95,7 @@ class Roster:
         ]
         left = [name for name in self.entries if name not in alive]
         for name in left:
-            models = frozenset(self.entries.pop(name).installed)
-            self._gone[name] = (models, now + self._return_s)
+            self._gone[name] = Gone(frozenset(self.entries.pop(name).installed), now)
         for node in joined:
             self.entries[node.name] = Entry(node)
             self._gone.pop(node.name, None)
@@ -94,7 +113,9 @@ class Roster:
             entry.report = report
         if status and status.connected:
             entry.breaker.probed()
+            entry.cooling = {m: c for m, c in entry.cooling.items() if c[1].code != UNREACHABLE}
             entry.installed = {canonical(model.name): model.name for model in status.installed}
+            self._known.update(entry.installed)
         elif status:
             entry.breaker.failed()
 
@@ -103,8 +124,12 @@ class Roster:
         return [e.view for e in self.entries.values() if now - e.reported_at >= every_s]
 
     def reports(self) -> tuple[NodeReport, ...]:
-        """The last report of every PC that told one, by name."""
-        reports = [entry.report for entry in self.entries.values() if entry.report]
+        """The last report of every PC that told one, by name, with its breaker as it is now."""
+        reports = [
+            entry.report.model_copy(update={"breaker": entry.breaker.state})
+            for entry in self.entries.values()
+            if entry.report
+        ]
         return tuple(sorted(reports, key=lambda report: report.name))
 
     def doubt(self, now: float, older_than_s: float) -> list[NodeView]:
@@ -120,9 +145,9 @@ class Roster:
         entry = self.entries.get(name)
         if entry is None:
             return
-        if failure is None or failure.code not in TELLS_NOTHING | {"node_unreachable"}:
+        if failure is None or failure.code not in TELLS_NOTHING | {UNREACHABLE}:
             entry.breaker.answered()
-        elif failure.code == "node_unreachable":
+        elif failure.code == UNREACHABLE:
             entry.breaker.failed()
 
     def load_failed(self, name: str, model: str, failure: CallFailed, now: float) -> None:
@@ -140,11 +165,21 @@ class Roster:
         return current[-1] if current else None
 
     def may_return(self, model: str, now: float) -> bool:
-        """Whether a PC that had the model left so lately that it may come back (cable, sleep)."""
-        return any(model in models and now < until for models, until in self._gone.values())
+        """Whether a PC that had the model left so lately that it may come back (cable, sleep). A
+        model that nobody ever told of counts too: sessions that were open before know models of PCs
+        that are not back yet."""
+        left = [gone.at for gone in self._gone.values() if model in gone.models]
+        if model not in self._known and self._began is not None:
+            left.append(self._began)
+        return any(now < at + self._return_s for at in left)
+
+    def gone(self, model: str) -> bool:
+        """Whether the model went with its PC, rather than from it."""
+        return model not in self._known or any(model in g.models for g in self._gone.values())
 
     def known(self, model: str) -> bool:
-        return any(model in entry.installed for entry in self.entries.values())
+        """Whether some PC that is there has the model."""
+        return any(model in e.installed for e in self.entries.values() if e.view.ollama > 0)
 
     def site(self, name: str, model: str) -> Site:
         """Where an agent for the model would sit on that PC, which has told its server."""

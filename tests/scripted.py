@@ -21,6 +21,7 @@ from actors.messages.calls import (
 )
 from actors.messages.nodes import InstalledModel, NodeReport, NodeStanding, OllamaStatus
 from actors.pool import Demand, Lease
+from actors.retries import RetryBudget
 
 Reply = str | CallFailed
 Script = Callable[[GenerateCall], Reply]
@@ -101,6 +102,7 @@ class ScriptedPool:
         self.num_ctx = num_ctx
         self.demands: list[Demand] = []
         self.expected: frozenset[str] = frozenset()
+        self.retries = RetryBudget()
 
     @asynccontextmanager
     async def lease(self, demand: Demand) -> AsyncIterator[Lease]:
@@ -108,6 +110,9 @@ class ScriptedPool:
         if demand.model not in self.models:
             raise ModelNotAvailable(f"No PC has {demand.model}")
         yield Lease(self.agent, "pc1", self.num_ctx, 0)
+
+    async def back(self, models: frozenset[str]) -> frozenset[str]:
+        return models & frozenset(self.models)
 
     async def reports(self, fresh: bool = False) -> tuple[NodeReport, ...]:
         installed = tuple(InstalledModel(name=name, size=1) for name in self.models)

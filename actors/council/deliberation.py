@@ -6,10 +6,13 @@ harmless: fold the events again and go on. Knows nothing of models, PCs, time or
 
 The rules, in order:
 1. Every seat owes an opinion, until it gave one or was noted absent.
-2. Without an opinion the session closes with `no_opinions`; with fewer than the quorum (two, or one
-   if only one was seated), with `no_quorum`.
-3. Every seat with an opinion owes a review of the others', if there are others.
-4. The chairman owes the synthesis; if the chairman fails, the model of the best-ranked seat stands
+2. With fewer opinions than the quorum (two, or one if only one was seated), seats whose PC has left
+   the cluster are waited for, if with them there would be enough. Whoever is back owes an opinion
+   again: the absence is struck out. Other absences are final.
+3. Otherwise a session without an opinion closes with `no_opinions`, one with too few with
+   `no_quorum`.
+4. Every seat with an opinion owes a review of the others', if there are others.
+5. The chairman owes the synthesis; if the chairman fails, the model of the best-ranked seat stands
    in; if that fails too, the best-ranked opinion stands as the answer.
 """
 
@@ -30,6 +33,7 @@ from actors.messages.events import (
     ReviewHeard,
     SessionClosed,
     SessionStarted,
+    Stage,
     StageStarted,
     Standing,
     StoredEvent,
@@ -73,6 +77,15 @@ class AskOpinions:
 
 
 @dataclass(frozen=True)
+class AwaitPcs:
+    """Too few opinions while the PCs of these seats are gone: ask the seats once one is back.
+    `told` = it was said that they are waited for."""
+
+    agent_ids: tuple[str, ...]
+    told: bool = False
+
+
+@dataclass(frozen=True)
 class AskReviews:
     """These seats owe a review of the others' opinions; ask them all at once."""
 
@@ -102,10 +115,16 @@ class Closed:
     sentence: str | None = None
 
 
-Step = AskOpinions | AskReviews | AskSynthesis | UseOpinion | Closed
+Step = AskOpinions | AwaitPcs | AskReviews | AskSynthesis | UseOpinion | Closed
 
 FALLBACK_CHAIRMAN = "chairman_failed_best_agent_model_stood_in"
 FALLBACK_OPINION = "chairman_failed_best_opinion_stands"
+WAITING = "waiting_for_pc"
+"""The notice that seats are waited for whose PC left."""
+RETURNED = "pc_returned"
+"""The notice that a seat can be asked again: its absence from the opinions is struck out."""
+AWAY = "node_gone"
+"""The code of an absence that ends when a PC comes back."""
 
 
 def begin(started: SessionStarted) -> Session:
@@ -128,7 +147,8 @@ def record(session: Session, event: StoredEvent) -> Session:
         case AbsenceNoted():
             return replace(session, last=event, absences=(*session.absences, event))
         case NoticeGiven():
-            return replace(session, last=event, notices=(*session.notices, event))
+            told = replace(session, last=event, notices=(*session.notices, event))
+            return _struck_out(told, event.agent_id) if event.code == RETURNED else told
         case StageStarted():
             return replace(session, last=event, stages=(*session.stages, event.stage))
         case AgentStarted():
@@ -159,6 +179,7 @@ def next_step(session: Session) -> Step:
     return (
         _end(session)
         or _opinions(session)
+        or _away(session)
         or _too_few(session)
         or _reviews(session)
         or _synthesis(session)
@@ -169,6 +190,26 @@ def ranking(session: Session) -> tuple[Standing, ...]:
     """The seats with an opinion, best first, by the reviews read so far."""
     ballots = {reviewer: review.rankings for reviewer, review in session.reviews.items()}
     return rank(ballots, tuple(_in_seat_order(session, session.opinions)))
+
+
+def out_of_time(session: Session) -> Closed:
+    """How the session closes when its deadline passes now."""
+    if isinstance(next_step(session), AwaitPcs):
+        return _closed("no_quorum", session, "and no PC that is missing came back in time")
+    return Closed("deadline", "The session's deadline passed before the answer was ready.")
+
+
+def owed(session: Session) -> tuple[tuple[Stage, str, str], ...]:
+    """Stage, seat and model of every call that is due now."""
+    match next_step(session):
+        case AskOpinions(agent_ids):
+            return tuple(("opinions", a, session.seat(a).model) for a in agent_ids)
+        case AskReviews(agent_ids):
+            return tuple(("review", a, session.seat(a).model) for a in agent_ids)
+        case AskSynthesis(model):
+            return (("synthesis", CHAIRMAN, model),)
+        case _:
+            return ()
 
 
 def quorum(session: Session) -> int:
@@ -191,6 +232,12 @@ def _absent(session: Session, stage: str) -> set[str]:
     return {absence.agent_id for absence in session.absences if absence.stage == stage}
 
 
+def _struck_out(session: Session, agent_id: str | None) -> Session:
+    """Without that seat's absence from the opinions."""
+    kept = (a for a in session.absences if (a.agent_id, a.stage) != (agent_id, "opinions"))
+    return replace(session, absences=tuple(kept))
+
+
 def _end(session: Session) -> Step | None:
     if session.closed is not None:
         return Closed(session.closed.error_code, session.closed.error)
@@ -203,17 +250,31 @@ def _opinions(session: Session) -> Step | None:
     return AskOpinions(missing) if missing else None
 
 
+def _away(session: Session) -> Step | None:
+    if len(session.opinions) >= quorum(session):
+        return None
+    away = {a.agent_id for a in session.absences if (a.stage, a.code) == ("opinions", AWAY)}
+    if len(session.opinions) + len(away) < quorum(session):
+        return None
+    told = any(notice.code == WAITING for notice in session.notices)
+    return AwaitPcs(tuple(_in_seat_order(session, away)), told)
+
+
 def _too_few(session: Session) -> Step | None:
+    if not session.opinions:
+        return _closed("no_opinions", session)
+    return _closed("no_quorum", session) if len(session.opinions) < quorum(session) else None
+
+
+def _closed(code: str, session: Session, more: str = "") -> Closed:
+    """Too few opinions, with the cause of each that is missing."""
+    heard = "No agent" if not session.opinions else "Only one agent of the council"
     causes = "; ".join(
         f"{absence.agent_id}: {absence.code} ({absence.detail})"
         for absence in session.absences
         if absence.stage == "opinions"
     )
-    if not session.opinions:
-        return Closed("no_opinions", f"No agent gave an opinion. {causes}")
-    if len(session.opinions) < quorum(session):
-        return Closed("no_quorum", f"Only one agent of the council gave an opinion. {causes}")
-    return None
+    return Closed(code, f"{heard} gave an opinion{more and ', ' + more}. {causes}")
 
 
 def _reviews(session: Session) -> Step | None:

@@ -85,7 +85,7 @@ def stage(session: Session) -> SessionStage:
     if session.closed is not None:
         return session.closed.outcome
     match deliberation.next_step(session):
-        case deliberation.AskOpinions():
+        case deliberation.AskOpinions() | deliberation.AwaitPcs():
             return "opinions" if session.stages else "pending"
         case deliberation.AskReviews():
             return "review"

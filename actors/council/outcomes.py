@@ -7,9 +7,17 @@ from typing import Any
 
 from actors.council import briefs
 from actors.council.anonymity import cited, reveal
-from actors.council.deliberation import FALLBACK_OPINION, Session
+from actors.council.deliberation import (
+    FALLBACK_OPINION,
+    RETURNED,
+    WAITING,
+    Session,
+    owed,
+    quorum,
+)
 from actors.council.quoting import fence_tag, unfenced
 from actors.council.reviews import read_ballot
+from actors.errors import CallTimeout
 from actors.messages.calls import CallFailed, CallTiming, Generated, TokenUsage
 from actors.messages.events import (
     CHAIRMAN,
@@ -19,6 +27,12 @@ from actors.messages.events import (
     OpinionHeard,
     ReviewHeard,
     Stage,
+)
+
+_OUT_OF_TIME = CallFailed(
+    code=CallTimeout.code,
+    detail="The session's deadline passed before it had answered.",
+    retryable=False,
 )
 
 
@@ -98,6 +112,38 @@ def absence(
         attempts=failure.attempts,
         model=model,
         partial=failure.partial,
+    )
+
+
+def late(session: Session, at: datetime) -> tuple[AbsenceNoted, ...]:
+    """The calls that the session's deadline cut off, waiting or under way."""
+    return tuple(
+        absence(session, stage, agent_id, model, _OUT_OF_TIME, at)
+        for stage, agent_id, model in owed(session)
+    )
+
+
+def waiting(session: Session, agent_ids: Sequence[str], at: datetime) -> NoticeGiven:
+    """Too few opinions without these seats: their PCs are waited for."""
+    models = ", ".join(dict.fromkeys(session.seat(agent_id).model for agent_id in agent_ids))
+    return NoticeGiven(
+        session_id=session.session_id,
+        at=at,
+        code=WAITING,
+        detail=f"{len(session.opinions)} of {quorum(session)} opinions are there. The PC that has "
+        f"{models} left the cluster; the council waits for it until the deadline.",
+    )
+
+
+def returned(session: Session, agent_id: str, at: datetime) -> NoticeGiven:
+    """The seat can be asked again."""
+    return NoticeGiven(
+        session_id=session.session_id,
+        at=at,
+        code=RETURNED,
+        detail=f"A PC has {session.seat(agent_id).model} again: {session.seat(agent_id).name} is "
+        "asked again.",
+        agent_id=agent_id,
     )
 
 

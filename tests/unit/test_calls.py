@@ -24,6 +24,7 @@ from actors.messages.nodes import NodeReport
 from actors.messages.requests import WorkerRequest
 from actors.orchestrator import CouncilOrchestrator
 from actors.pool import Demand, Lease
+from actors.retries import RetryBudget
 from tests.fake_hosts import answer, failure, until
 from tests.scripted import ScriptedPool
 
@@ -42,6 +43,7 @@ class Pcs:
 
     def __init__(self, **ends: list[End]) -> None:
         self.ends = ends
+        self.retries = RetryBudget()
         self.demands: list[Demand] = []
         self.asked: list[str] = []
 
@@ -55,7 +57,10 @@ class Pcs:
         self.asked.append(there[0])
         yield Lease(_Ending(end), there[0], 4096, queue_ms=7)
 
-    async def reports(self) -> tuple[NodeReport, ...]:
+    async def back(self, models: frozenset[str]) -> frozenset[str]:
+        return models
+
+    async def reports(self, fresh: bool = False) -> tuple[NodeReport, ...]:
         return ()
 
     async def close(self) -> None: ...

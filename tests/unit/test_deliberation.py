@@ -8,14 +8,20 @@ from hypothesis import strategies as st
 
 from actors.council import minutes
 from actors.council.deliberation import (
+    AWAY,
     FALLBACK_CHAIRMAN,
+    RETURNED,
+    WAITING,
     AskOpinions,
     AskReviews,
     AskSynthesis,
+    AwaitPcs,
     Closed,
     Session,
     UseOpinion,
     next_step,
+    out_of_time,
+    owed,
     ranking,
     record,
     replay,
@@ -79,11 +85,19 @@ def review(agent: str, **scores: int) -> ReviewHeard:
     return ReviewHeard(**spoken(agent), content="{}", rankings=votes)
 
 
-def absence(agent: str, stage: str, model: str = "m") -> AbsenceNoted:
+def absence(agent: str, stage: str, model: str = "m", code: str = "timeout") -> AbsenceNoted:
     return AbsenceNoted(
-        session_id="s", at=START, agent_id=agent, stage=stage, code="timeout", detail="slow",
+        session_id="s", at=START, agent_id=agent, stage=stage, code=code, detail="slow",
         model=model,
     )  # fmt: skip
+
+
+def away(*numbers: int) -> list[AbsenceNoted]:
+    return [absence(f"agent_{n}", "opinions", code=AWAY) for n in numbers]
+
+
+def notice(code: str, agent: str | None = None) -> NoticeGiven:
+    return NoticeGiven(session_id="s", at=START, code=code, detail="fyi", agent_id=agent)
 
 
 def final() -> FinalAnswerGiven:
@@ -131,6 +145,82 @@ def test_one_opinion_of_three_is_no_quorum() -> None:
     step = next_step(heard(opinion("agent_3"), *absences))
     assert isinstance(step, Closed)
     assert step.code == "no_quorum"
+
+
+class TestRow7:
+    """A PC with seats has left the cluster."""
+
+    def test_row_07_with_a_quorum_it_goes_on_without_the_pc(self) -> None:
+        step = next_step(heard(*opinions(1, 3), *away(2)))
+        assert step == AskReviews(("agent_1", "agent_3"))
+
+    def test_row_07_without_a_quorum_the_pc_is_waited_for(self) -> None:
+        assert next_step(heard(opinion("agent_1"), *away(3, 2))) == AwaitPcs(("agent_2", "agent_3"))
+        assert next_step(heard(*away(1), seats=1)) == AwaitPcs(("agent_1",))
+
+    def test_row_07_that_it_is_waited_for_is_told_once(self) -> None:
+        session = heard(*away(1, 2, 3), notice(WAITING))
+        assert next_step(session) == AwaitPcs(("agent_1", "agent_2", "agent_3"), told=True)
+        assert minutes.stage(session) == "pending"
+        assert owed(session) == ()
+
+    def test_row_07_nobody_is_asked_while_others_still_owe_their_opinion(self) -> None:
+        assert next_step(heard(*away(1, 2))) == AskOpinions(("agent_3",))
+
+    def test_row_07_a_wait_that_could_not_bring_a_quorum_is_not_begun(self) -> None:
+        final = (absence("agent_1", "opinions"), absence("agent_2", "opinions"))
+        step = next_step(heard(*final, *away(3)))
+        assert isinstance(step, Closed) and step.code == "no_opinions"
+        step = next_step(heard(opinion("agent_1"), *final[1:], *away(3)))
+        assert step == AwaitPcs(("agent_3",)), "this one could"
+
+    def test_row_07_who_is_back_is_asked_again_and_is_not_absent_any_more(self) -> None:
+        session = heard(opinion("agent_1"), *away(2, 3), notice(WAITING))
+        session = record(session, notice(RETURNED, "agent_3"))
+        assert next_step(session) == AskOpinions(("agent_3",))
+        assert [a.agent_id for a in session.absences] == ["agent_2"]
+        session = record(session, opinion("agent_3"))
+        assert next_step(session) == AskReviews(("agent_1", "agent_3"))
+        view = minutes.view(session)
+        assert [a.agent_id for a in view.absences] == ["agent_2"]
+        assert [n.code for n in view.notices] == [WAITING, RETURNED, AWAY]
+
+    def test_row_07_who_leaves_again_is_waited_for_again(self) -> None:
+        again = [notice(WAITING), notice(RETURNED, "agent_2"), *away(2)]
+        session = heard(opinion("agent_1"), *away(2, 3), *again)
+        assert next_step(session) == AwaitPcs(("agent_2", "agent_3"), told=True)
+
+    def test_row_07_who_is_back_and_fails_otherwise_is_absent_for_good(self) -> None:
+        session = heard(
+            *away(1), notice(RETURNED, "agent_1"), absence("agent_1", "opinions"), seats=1
+        )
+        step = next_step(session)
+        assert isinstance(step, Closed) and step.code == "no_opinions"
+
+    @pytest.mark.parametrize("spoken", [(), (1,)])
+    def test_row_07_the_deadline_ends_the_wait_as_no_quorum_with_the_causes(
+        self, spoken: tuple[int, ...]
+    ) -> None:
+        gone = away(*{1, 2, 3} - set(spoken))
+        end = out_of_time(heard(*opinions(*spoken), *gone))
+        assert end.code == "no_quorum"
+        assert "agent_2: node_gone (slow)" in str(end.sentence)
+        assert "no PC that is missing came back" in str(end.sentence)
+
+    def test_row_07_a_pc_that_is_gone_in_a_later_stage_is_not_waited_for(self) -> None:
+        session = heard(*opinions(1, 2, 3), *reviews()[:2], absence("agent_3", "review", code=AWAY))
+        assert next_step(session) == AskSynthesis("chair")
+
+
+def test_any_other_deadline_is_a_deadline_and_what_was_owed_then_is_known() -> None:
+    assert out_of_time(heard()).code == "deadline"
+    session = heard(opinion("agent_2"))
+    assert owed(session) == (("opinions", "agent_1", "m1"), ("opinions", "agent_3", "m3"))
+    session = heard(*opinions(1, 2), absence("agent_3", "opinions"))
+    assert owed(session) == (("review", "agent_1", "m1"), ("review", "agent_2", "m2"))
+    session = heard(*opinions(1, 2, 3), *reviews())
+    assert owed(session) == (("synthesis", CHAIRMAN, "chair"),)
+    assert owed(record(session, final())) == ()
 
 
 def test_a_council_of_one_needs_no_review() -> None:
@@ -251,7 +341,6 @@ def test_an_abstention_and_an_absence_degrade_and_say_so() -> None:
 
 
 def test_a_notice_that_does_not_degrade_is_shown_all_the_same() -> None:
-    notice = NoticeGiven(session_id="s", at=START, code="hint", detail="fyi")
-    view = minutes.view(heard(notice))
+    view = minutes.view(heard(notice("hint")))
     assert [n.code for n in view.notices] == ["hint"]
     assert not view.degraded

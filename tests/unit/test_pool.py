@@ -15,6 +15,7 @@ from actors.errors import (
     CallTimeout,
     ModelLoadFailed,
     ModelNotAvailable,
+    NodeGone,
     NodeUnreachable,
 )
 from actors.messages.calls import CallFailed, ChatMessage, GenerateCall, Generated
@@ -135,10 +136,27 @@ async def _keep_busy(pool: CouncilPool, until_done: "asyncio.Task[object]") -> N
 
 
 class TestRefusals:
-    async def test_a_model_nobody_has_is_refused_at_once(self, opened: Open) -> None:
-        pool = opened(FakeHosts(FakePc("pc1", ("a:1",))))
-        with pytest.raises(ModelNotAvailable):
-            await ask(pool, want("x:1"))
+    async def test_a_model_that_was_deleted_is_refused_at_once(self, opened: Open) -> None:
+        hosts = FakeHosts(FakePc("pc1", ("a:1", "b:1")))
+        pool = opened(hosts, PATIENT)
+        await pool.reports()
+        hosts.pcs["pc1"].models = ("a:1",)
+        await until(lambda: not pool._roster.known("b:1"))
+        with pytest.raises(ModelNotAvailable, match="No PC has the model b:1"):
+            async with asyncio.timeout(5):
+                await ask(pool, want("b:1"))
+
+    async def test_a_model_that_nobody_ever_had_is_that_of_a_pc_which_is_not_back_yet(
+        self, opened: Open
+    ) -> None:
+        """A session that was open before the orchestrator died may come back before its PC."""
+        hosts = FakeHosts(FakePc("pc1", ("a:1",)))
+        waiting = asyncio.create_task(ask(opened(hosts, PATIENT), want("x:1")))
+        await until(lambda: "pc1" in hosts.asked)
+        hosts.pcs["pc2"] = FakePc("pc2", ("x:1",))
+        assert (await waiting)[0] == "pc2"
+        with pytest.raises(NodeGone):
+            await ask(opened(FakeHosts(FakePc("pc1", ("a:1",)))), want("x:1"))
 
     async def test_a_model_that_was_pulled_just_now_is_found(self, opened: Open) -> None:
         hosts = FakeHosts(FakePc("pc1", ("a:1",)))
@@ -250,23 +268,49 @@ class TestComingAndGoing:
         async with pool.lease(want("a:1")):
             del hosts.pcs["pc1"]
             await until(lambda: hosts.count("stop"))
-        with pytest.raises(ModelNotAvailable):
+        with pytest.raises(NodeGone, match="a:1 left the cluster"):
             await ask(pool, want("a:1"))
         assert await pool.reports() == ()
 
     async def test_a_pc_that_was_away_for_a_moment_is_waited_for(self, opened: Open) -> None:
         """Rows 7 and 10: a cable out for a moment makes it slower, not absent."""
-        hosts = FakeHosts(FakePc("pc1", ("a:1",)))
+        hosts = FakeHosts(FakePc("pc1", ("a:1",)), FakePc("pc2", ("b:1",)))
         pool = opened(hosts, PATIENT)
         await ask(pool, want("a:1"))
         away = hosts.pcs.pop("pc1")
-        await until(lambda: hosts.count("stop"))
+        hosts.pcs["pc2"].models = ()
+        await until(lambda: hosts.count("stop") and not pool._roster.known("b:1"))
         waiting = asyncio.create_task(ask(pool, want("a:1")))
         with pytest.raises(ModelNotAvailable):
             await ask(pool, want("b:1"))
         assert not waiting.done()
         hosts.pcs["pc1"] = replace(away, node_id="second")
         assert (await waiting)[0] == "pc1"
+
+    async def test_row_07_who_waits_for_a_model_learns_when_a_pc_has_it_again(
+        self, opened: Open
+    ) -> None:
+        hosts = FakeHosts(FakePc("pc1", ("a:latest", "b:1")), FakePc("pc2", ("c:1",)))
+        pool = opened(hosts)
+        assert await pool.back(frozenset({"b:1", "x:1"})) == {"b:1"}
+        away = hosts.pcs.pop("pc1")
+        await until(lambda: "pc1" not in pool._roster.entries)
+        waiting = asyncio.create_task(pool.back(frozenset({"a", "x:1"})))
+        left = asyncio.create_task(pool.back(frozenset({"a"})))
+        with pytest.raises(NodeGone):
+            await ask(pool, want("a"))
+        assert not waiting.done()
+        left.cancel()
+        await asyncio.wait([left])
+        hosts.pcs["pc1"] = replace(away, node_id="second")
+        assert await waiting == {"a"}
+        assert (await ask(pool, want("a")))[0] == "pc1"
+        closed = asyncio.create_task(pool.back(frozenset({"x:1"})))
+        await until(lambda: pool._missing)
+        await pool.close()
+        with pytest.raises(CallCancelled):
+            await closed
+        assert not pool._missing
 
     async def test_a_fresh_look_sees_a_pc_that_joined_just_now(self, opened: Open) -> None:
         hosts = FakeHosts()
@@ -283,7 +327,7 @@ class TestComingAndGoing:
         waiting = asyncio.create_task(ask(pool, want("a:1")))
         await until(lambda: hosts.count("start"))
         del hosts.pcs["pc1"]
-        with pytest.raises(ModelNotAvailable):
+        with pytest.raises(NodeGone):
             await waiting
         gate.set()
         await until(lambda: len(pool._residents._tasks) == 1)
