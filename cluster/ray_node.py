@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 
-from cluster import continuation, processes
+from cluster import processes
 from cluster.nodes import START
 from cluster.ports import Ports, free_ports
 from cluster.secret_files import TOKEN
@@ -176,6 +176,7 @@ def _offering(resources: dict[str, int], slots: int) -> dict[str, int]:
 def _common(settings: Settings, ports: Ports, resources: dict[str, int]) -> list[str]:
     return [
         f"--node-name={settings.node_name}",
+        f"--labels={START}={_this_command()}",
         f"--resources={json.dumps(resources)}",
         f"--object-store-memory={settings.object_store_bytes}",
         *(f"--{option}={port}" for option, port in ports.node.items()),
@@ -184,11 +185,15 @@ def _common(settings: Settings, ports: Ports, resources: dict[str, int]) -> list
     ]
 
 
+def _this_command() -> str:
+    """The command that starts the node, by which PC1 knows it again after a lost link."""
+    return f"{os.getpid()}-{psutil.Process().create_time():.2f}"
+
+
 def _temp_dir(home: Path) -> list[str]:
     """Ray's logs and sockets inside our home, where a socket's path is not too long for that."""
     folder = home / "ray"
     if len(os.fsencode(folder / _SESSION)) > _SOCKET_PATH_MAX:
-        f"--labels={START}={_this_command()}",
         return []
     return [f"--temp-dir={folder}"]
 
@@ -196,11 +201,6 @@ def _temp_dir(home: Path) -> list[str]:
 def clear_sessions(home: Path) -> None:
     """Removes what earlier runs of Ray left in our home. Only while none of ours runs."""
     shutil.rmtree(home / "ray", ignore_errors=True)
-
-def _this_command() -> str:
-    """The command that starts the node, by which PC1 knows it again after a lost link."""
-    return f"{os.getpid()}-{psutil.Process().create_time():.2f}"
-
 
 
 def _is_loopback(address: str) -> bool:
