@@ -114,12 +114,12 @@ def refusal(bounds: Bounds, wait_s: float, open_now: int, longest_s: float) -> R
     return None
 
 
-def place(needed: Iterable[str], ahead: Iterable[Iterable[str]], pcs: Sequence[Vessel]) -> int:
-    """From 1: one more than those ahead that want any of the PCs that may serve `needed`. Each is
-    given by the models that it still wants."""
+def place(needed: Iterable[str], ahead: Mapping[frozenset[str], int], pcs: Sequence[Vessel]) -> int:
+    """From 1: one more than those ahead that want any of the PCs that may serve `needed`. `ahead`:
+    how many there are by the models that they still want."""
     mine = set(needed)
     near = mine.union(*(pc.sizes for pc in pcs if mine & pc.sizes.keys()))
-    return 1 + sum(not near.isdisjoint(models) for models in ahead)
+    return 1 + sum(count for models, count in ahead.items() if not near.isdisjoint(models))
 
 
 def _seconds(model: str, load: Load, pcs: Sequence[Vessel], known: Experience) -> float:

@@ -1,6 +1,7 @@
 """Models' names as Ollama reads them: `x` means `x:latest`. Knows nothing of seats or PCs."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 _REGISTRY = ("registry.ollama.ai/", "library/")
 _ALSO_CALLED = {"phi3.5:mini": "phi3.5:latest"}
@@ -9,6 +10,7 @@ _NOT_FOR_CHAT = ("embed", "rerank", "bert", "minilm", "bge-", "gte-", "e5-")
 _ELSEWHERE = ("-cloud", ":cloud")
 
 
+@lru_cache(maxsize=4096)
 def canonical(name: str) -> str:
     """`qwen2.5` → `qwen2.5:latest`; the default registry and namespace are left out."""
     short = name.casefold()

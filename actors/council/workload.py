@@ -45,8 +45,12 @@ class Load(NamedTuple):
     prompt_tokens: float = 0.0
     completion_tokens: float = 0.0
 
-    def plus(self, other: "Load") -> "Load":
-        return Load(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
+    def plus(self, other: "Load", times: float = 1.0) -> "Load":
+        return Load(
+            self.calls + times * other.calls,
+            self.prompt_tokens + times * other.prompt_tokens,
+            self.completion_tokens + times * other.completion_tokens,
+        )
 
 
 Loads = Mapping[str, Load]

@@ -120,6 +120,15 @@ class Notice(Message):
     agent_id: str | None = None
 
 
+class QueuePlace(Message):
+    """Where a question waits that no PC has come to yet. `place` from 1: one more than the older
+    questions for the same PCs; `eta_s`: seconds until a PC may come to it, by what calls took
+    lately."""
+
+    place: int
+    eta_s: float
+
+
 class CouncilSession(Message):
     session_id: str
     query: str
@@ -139,10 +148,13 @@ class CouncilSession(Message):
     notices: tuple[Notice, ...]
     error: str | None
     error_code: str | None
+    queue: QueuePlace | None = None
+    """Set while it is open and none of its calls was given to a PC."""
 
 
 class SessionSummary(Message):
-    """A line of the history, newest first. `total_tokens` and `duration_ms` so far."""
+    """A line of the history, newest first. `total_tokens` and `duration_ms` so far; `queue` as in
+    the session."""
 
     session_id: str
     query: str
@@ -151,3 +163,4 @@ class SessionSummary(Message):
     created_at: datetime
     total_tokens: int
     duration_ms: int
+    queue: QueuePlace | None = None

@@ -69,7 +69,7 @@ def spoken(
     }
 
 
-def opinion(agent_id: str, model: str = "a", content: str = "x" * 400) -> OpinionHeard:
+def opinion(agent_id: str, model: str = "a", content: str = "x" * 80) -> OpinionHeard:
     return OpinionHeard(**spoken(agent_id, model, content))
 
 
