@@ -65,6 +65,8 @@ def orchestrator_config(settings: Settings) -> OrchestratorConfig:
         max_query=settings.max_query,
         deadline_s=settings.deadline_s,
         num_predict=settings.num_predict,
+        max_queue_s=settings.max_queue_s or settings.deadline_s / 2,
+        max_open=settings.max_open,
     )
 
 

@@ -66,6 +66,11 @@ class Settings(BaseSettings):
     num_ctx: int = Field(default=4096, ge=256, le=1_048_576)
     num_predict: int = Field(default=1024, ge=1, le=32_768)
     deadline_s: float = Field(default=600, gt=0, le=86_400, allow_inf_nan=False)
+    max_queue_s: float | None = Field(default=None, gt=0, le=86_400, allow_inf_nan=False)
+    """How long a question that is accepted may have to wait for its PCs, as far as is known; beyond
+    it is refused (429). None = half of `deadline_s`, so that the other half is left to answer."""
+    max_open: int = Field(default=500, ge=1, le=100_000)
+    """Questions and single generations that may be open at once, however short the wait."""
     generation_timeout_s: float = Field(
         default=120,
         gt=0,

@@ -8,7 +8,9 @@ from actors.messages.requests import ModelName
 
 class OrchestratorConfig(Message):
     """Limits and defaults of the council. `max_query` in characters, times in seconds, the rest in
-    tokens: `num_predict` bounds an opinion and the synthesis, `review_tokens` a review."""
+    tokens: `num_predict` bounds an opinion and the synthesis, `review_tokens` a review. A question
+    is refused where it would wait for more than `max_queue_s`, as far as is known, or where
+    `max_open` questions and single generations are open."""
 
     store_path: Path
     models: tuple[ModelName, ...] = ()
@@ -18,3 +20,5 @@ class OrchestratorConfig(Message):
     deadline_s: float = 600.0
     num_predict: int = 1024
     review_tokens: int = 768
+    max_queue_s: float = 300.0
+    max_open: int = 500

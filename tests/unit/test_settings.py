@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from cluster.head import orchestrator_config
 from cluster.settings import InvalidSettings, Settings, default_node_name
 
 NAMES = ("COUNCIL_", "OLLAMA_", "GENERATION_TIMEOUT")
@@ -132,3 +133,10 @@ def test_another_address_than_loopback_is_the_lan() -> None:
 )
 def test_a_node_name_is_made_of_what_the_host_is_called(host: str, name: str) -> None:
     assert default_node_name(host) == name
+
+
+def test_a_question_may_wait_for_half_of_its_deadline_unless_told_otherwise() -> None:
+    usual = orchestrator_config(Settings.having(deadline_s=900))
+    told = orchestrator_config(Settings.having(max_queue_s=20, max_open=7))
+    assert (usual.max_queue_s, usual.max_open) == (450, 500)
+    assert (told.max_queue_s, told.max_open) == (20, 7)
