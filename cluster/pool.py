@@ -195,7 +195,7 @@ class CouncilPool:
         entry = self._roster.entries.get(node)
         if entry is None:
             there = ", ".join(sorted(self._roster.entries)) or "none"
-            raise NodeNotFound(f"There is no PC {node} in the council just now. There is: {there}.")
+            raise NodeNotFound(f"No PC of that name is in the council just now. There is: {there}.")
         if (duty == "serving") != (self._duty(node) == "serving"):
             try:
                 self._drains.note(entry.view, duty)

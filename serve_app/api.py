@@ -16,6 +16,7 @@ from cluster.council import Council
 from serve_app.access import Gate
 from serve_app.configuration import ApiConfig
 from serve_app.edge import install
+from serve_app.routes import cluster as cluster_routes
 from serve_app.routes import council as council_routes
 from serve_app.routes import events, index, worker
 from serve_app.routes.answers import problem_schema
@@ -41,6 +42,7 @@ def build_api(
     app.state.council = council() if callable(council) else council
     app.state.config = config
     app.include_router(council_routes.router)
+    app.include_router(cluster_routes.router)
     app.include_router(events.router)
     app.include_router(worker.router)
     app.include_router(health_router("/health"))

@@ -91,5 +91,6 @@ _NEXT = {
     "no_model_server": ("See which PC offers what: ./council status",),
     "council_unavailable": ("It may be starting again. Look at: ./council status",),
     "store_unavailable": ("Is the disk of COUNCIL_HOME full or read-only?",),
+    "node_not_found": ("Their names: ./council status",),
     "queue_full": ("Ask again in a moment, or let another PC join.",),
 }

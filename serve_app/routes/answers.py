@@ -15,7 +15,7 @@ _TITLES = {
     400: "The body is not acceptable JSON",
     401: "A bearer key is needed",
     403: "The request comes from a foreign origin",
-    404: "There is no such session",
+    404: "There is no such session or PC",
     409: "The session's state does not allow it",
     413: "The body is too large",
     415: "Send application/json",

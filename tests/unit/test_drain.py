@@ -138,7 +138,7 @@ async def test_a_second_drain_and_a_second_undo_change_nothing(pool: CouncilPool
 
 async def test_a_pc_that_nobody_knows_is_refused_by_name(pool: CouncilPool) -> None:
     for method in (pool.drain, pool.readmit):
-        with pytest.raises(NodeNotFound, match=r"no PC pc9 .* pc1, pc2"):
+        with pytest.raises(NodeNotFound, match=r"No PC of that name .* pc1, pc2"):
             await method("pc9")
 
 

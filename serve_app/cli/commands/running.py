@@ -85,6 +85,22 @@ def join(
 
 
 @group.command(rich_help_panel=PANEL)
+def drain(
+    node: Annotated[str, typer.Argument(metavar="PC", help="Its name; see ./council status.")],
+    undo: Annotated[bool, typer.Option("--undo", help="Let the PC in again.")] = False,
+) -> None:
+    """Take a PC out without failing a call; returns once it is empty.
+
+    Calls that run there end, no new one comes, its models are unloaded. What open councils
+    find on no other PC is still served. Then it can be switched off.
+    """
+    from serve_app.cli import drain as command
+    from serve_app.cli.client import client_of
+
+    (command.undo if undo else command.drain)(client_of(settings_of()), node)
+
+
+@group.command(rich_help_panel=PANEL)
 def deploy(
     address: Annotated[
         str | None, typer.Option(help="Ray's head (host:port), if it is not found by itself.")
