@@ -12,7 +12,7 @@ POLL_S = 0.5
 
 def drain(client: Client, name: str) -> None:
     """Returns once the PC is empty, or has left. Raises `Stop`."""
-    standing, said = client.send("POST", _path(name)), ""
+    standing, said = client.send("POST", _path(name), json={}), ""
     try:
         while standing is not None and standing["state"] == "draining":
             if (line := left(standing)) != said:

@@ -22,7 +22,7 @@ def client(council: FakeCouncil) -> httpx.AsyncClient:
 
 async def test_a_pc_is_taken_out_and_let_in_again() -> None:
     async with client(FakeCouncil()) as http:
-        begun = await http.post("/api/cluster/nodes/pc2/drain")
+        begun = await http.post("/api/cluster/nodes/pc2/drain", json={})
         assert (begun.status_code, begun.json()["state"]) == (202, "draining")
         told = (await http.get("/api/cluster/nodes")).json()["nodes"]
         assert {node["name"]: node["state"] for node in told} == {
@@ -41,7 +41,7 @@ async def test_a_pc_is_taken_out_and_let_in_again() -> None:
 async def test_a_pc_that_is_not_there_is_not_found(method: str, name: str) -> None:
     council = FakeCouncil()
     async with client(council) as http:
-        answer = await http.request(method, f"/api/cluster/nodes/{name}/drain")
+        answer = await http.request(method, f"/api/cluster/nodes/{name}/drain", json={})
     assert answer.status_code == 404 and answer.headers["content-type"].startswith(
         "application/problem+json"
     )
@@ -53,7 +53,7 @@ async def test_a_council_that_does_not_answer_is_said_so() -> None:
     council.failure = CouncilUnavailable("Gone.")
     async with client(council) as http:
         for answer in (
-            await http.post("/api/cluster/nodes/pc2/drain"),
+            await http.post("/api/cluster/nodes/pc2/drain", json={}),
             await http.get("/api/cluster/nodes"),
         ):
             assert (answer.status_code, answer.json()["code"]) == (503, "council_unavailable")
