@@ -3,14 +3,16 @@
 import json
 import sys
 import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 from rich.live import Live
 
 from serve_app.cli import views
 from serve_app.cli.client import Client
-from serve_app.cli.hearing import Hearing, Voice, heard
-from serve_app.cli.listening import listen
+from serve_app.cli.hearing import Event, Hearing, Voice, heard
+from serve_app.cli.listening import BEAT, listen
 from serve_app.cli.terminal import Stop, out, rich_wanted, say, tell
 
 ANSWERED, FAILED, CANCELLED = 0, 1, 130
@@ -21,14 +23,15 @@ def ask(client: Client, request: dict[str, Any], as_json: bool) -> int:
     key = {"Idempotency-Key": str(uuid.uuid4())}
     opened = client.send("POST", "/api/council/sessions", json=request, headers=key)
     session_id = opened["session_id"]
+    events = _events(client, opened)
     try:
         if as_json:
-            for _ in listen(client, session_id):
+            for _ in events:
                 pass
         elif rich_wanted():
-            _watch(client, session_id)
+            _watch(events)
         else:
-            _read_out(client, session_id)
+            _read_out(events)
     except KeyboardInterrupt:
         return _cancel(client, session_id)
     session = client.get(f"/api/council/sessions/{session_id}")
@@ -61,11 +64,29 @@ def seats_of(agents: list[str]) -> list[dict[str, str]] | None:
     return seats or None
 
 
-def _watch(client: Client, session_id: str) -> None:
+def _events(client: Client, opened: dict[str, Any]) -> Iterator[Event]:
+    """The session's events; where it waits comes between them, until a PC has come to it."""
+    yield from _queued(opened)
+    waiting = True
+    for event in listen(client, opened["session_id"]):
+        if event != BEAT:
+            waiting = waiting and event.get("kind") != "agent_started"
+            yield event
+        elif waiting:
+            with suppress(Stop):
+                yield from _queued(client.get(f"/api/council/sessions/{opened['session_id']}"))
+
+
+def _queued(session: dict[str, Any]) -> Iterator[Event]:
+    if queue := session.get("queue"):
+        yield {"kind": "queued", **queue}
+
+
+def _watch(events: Iterable[Event]) -> None:
     """Live panels of the running stage; what is over stays above them."""
     hearing, shown = Hearing(), set[str]()
     with Live(console=out, transient=True, refresh_per_second=12) as display:
-        for event in listen(client, session_id):
+        for event in events:
             hearing = heard(hearing, event)
             for part, drawing in views.finished(hearing):
                 if part not in shown:
@@ -74,11 +95,13 @@ def _watch(client: Client, session_id: str) -> None:
             display.update(views.live(hearing, out.size))
 
 
-def _read_out(client: Client, session_id: str) -> None:
+def _read_out(events: Iterable[Event]) -> None:
     """Plain text for a pipe: each opinion and review when it is complete."""
     hearing, told = Hearing(), set[tuple[str, str]]()
-    for event in listen(client, session_id):
+    for event in events:
         hearing = heard(hearing, event)
+        if event.get("kind") == "queued" and event["place"] > 1:
+            tell(views.queued(event))
         if event.get("kind") == "stage_started" and hearing.stage != "synthesis":
             say(f"\n# {views.TITLES[hearing.stage]}")
         for (stage, agent_id), voice in hearing.voices.items():

@@ -23,7 +23,8 @@ class Voice:
 
 @dataclass(frozen=True)
 class Hearing:
-    """`voices` by (stage, agent_id), in the order of the table."""
+    """`voices` by (stage, agent_id), in the order of the table. `queue`: place and time to wait, as
+    long as no PC has come to the question."""
 
     stage: str = "pending"
     names: dict[str, tuple[str, str]] = field(default_factory=dict)
@@ -33,6 +34,7 @@ class Hearing:
     notices: tuple[str, ...] = ()
     closed: Event | None = None
     last_seq: int = 0
+    queue: Event | None = None
 
 
 def heard(hearing: Hearing, event: Event) -> Hearing:
@@ -73,6 +75,10 @@ def _started(hearing: Hearing, event: Event) -> Hearing:
     return replace(hearing, names=names)
 
 
+def _queued(hearing: Hearing, event: Event) -> Hearing:
+    return replace(hearing, queue=event)
+
+
 def _stage(hearing: Hearing, event: Event) -> Hearing:
     hearing = replace(hearing, stage=str(event["stage"]))
     sitting = [CHAIRMAN] if hearing.stage == "synthesis" else _seats(hearing)
@@ -88,6 +94,7 @@ def _seats(hearing: Hearing) -> list[str]:
 def _agent(hearing: Hearing, event: Event) -> Hearing:
     detail = f"attempt {event['attempt']}" if event.get("attempt", 1) > 1 else ""
     stage, agent_id = str(event["stage"]), str(event["agent_id"])
+    hearing = replace(hearing, queue=None)
     return _voice(hearing, stage, agent_id, node=str(event["node"]), state="asked", detail=detail)
 
 
@@ -135,6 +142,7 @@ def _name(hearing: Hearing, agent_id: str) -> str:
 
 _STEPS = {
     "session_started": _started,
+    "queued": _queued,
     "stage_started": _stage,
     "agent_started": _agent,
     "opinion": _opinion,

@@ -13,10 +13,12 @@ PATIENCE_S = 90.0
 """How long a lost council is waited for: its head may be starting again."""
 SILENCE_S = 45.0
 """The server sends a comment every 10 s; longer silence is a dead link."""
+BEAT = {"kind": "beat"}
+"""Stands for a comment: there is nothing to tell, and the council is there."""
 
 
 def listen(client: Client, session_id: str, patience_s: float = PATIENCE_S) -> Iterator[Any]:
-    """Events until the closing one. Raises `Stop` when the council stays away."""
+    """Events until the closing one, and beats. Raises `Stop` when the council stays away."""
     last_seq, lost_at = 0, None
     while True:
         try:
@@ -38,11 +40,14 @@ def listen(client: Client, session_id: str, patience_s: float = PATIENCE_S) -> I
 
 
 def events_of(lines: Iterable[str]) -> Iterator[Any]:
-    """The JSON of each server-sent event; comments and unknown fields are passed over."""
+    """The JSON of each server-sent event, a beat for each comment; unknown fields are passed
+    over."""
     data: list[str] = []
     for line in lines:
         if line.startswith("data:"):
             data.append(line[5:].removeprefix(" "))
+        elif line.startswith(":"):
+            yield BEAT
         elif not line and data:
             yield json.loads("\n".join(data))
             data = []

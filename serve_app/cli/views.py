@@ -26,12 +26,22 @@ def live(hearing: Hearing, size: ConsoleDimensions) -> RenderableType:
     title = TITLES.get(hearing.stage)
     if hearing.closed is not None:
         return Text("")
+    if hearing.queue is not None:
+        return Spinner("dots", Text(queued(hearing.queue)))
     if title is None:
         return Spinner("dots", Text("The council gathers …"))
     voices = of_stage(hearing, hearing.stage)
     lines = max(1, (size.height - 3) // max(1, len(voices)) - 2)
     panels = [panel(voice, lines, size.width - 4) for voice in voices]
     return Group(Spinner("dots", Text(title, style="bold")), *panels)
+
+
+def queued(queue: dict[str, Any]) -> str:
+    """`Queued: 3rd, about 40 s`."""
+    place, eta_s = int(queue["place"]), round(queue["eta_s"])
+    teen = 10 <= place % 100 <= 20
+    ending = "th" if teen else {1: "st", 2: "nd", 3: "rd"}.get(place % 10, "th")
+    return f"Queued: {place}{ending}" + (f", about {eta_s} s" if eta_s else "")
 
 
 def panel(voice: Voice, lines: int | None = None, width: int = 76) -> Panel:

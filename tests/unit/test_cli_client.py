@@ -10,7 +10,7 @@ import pytest
 
 from cluster.settings import Settings
 from serve_app.cli import listening
-from serve_app.cli.ask import question_of, seats_of
+from serve_app.cli.ask import ask, question_of, seats_of
 from serve_app.cli.client import Client, client_of
 from serve_app.cli.terminal import Stop
 
@@ -48,7 +48,7 @@ def test_a_broken_stream_is_taken_up_after_the_last_stored_event() -> None:
         return httpx.Response(200, text=sse({"kind": "session_closed", "seq": 5}))
 
     kinds = [event["kind"] for event in listening.listen(client(answer), "s")]
-    assert kinds == ["opinion", "opinion_delta", "session_closed"]
+    assert kinds == ["beat", "opinion", "beat", "opinion_delta", "beat", "session_closed"]
     assert asked == [None, "4", "4", "4"]
 
 
@@ -110,6 +110,45 @@ def test_the_key_is_sent_when_there_is_one(tmp_path: Path) -> None:
     ours = client_of(Settings.having(home=tmp_path))
     assert ours.http.headers["Authorization"] == "Bearer abc"
     assert "Authorization" not in client_of(Settings.having(home=tmp_path / "other")).http.headers
+
+
+def test_where_a_question_waits_is_told_until_a_pc_has_come_to_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Every comment of the stream is an occasion to ask; a council that is away is not one."""
+    kinds = ("session_started", "stage_started", "unheard_of", "agent_started", "session_closed")
+    more = {
+        "seats": [], "chairman_model": "c", "stage": "opinions", "node": "pc1",
+        "agent_id": "agent_1", "outcome": "complete",
+    }  # fmt: skip
+    events = [{"kind": kind, "seq": seq} | more for seq, kind in enumerate(kinds, 1)]
+    totals = dict.fromkeys(
+        ("total_prompt_tokens", "total_completion_tokens", "total_tokens", "total_duration_ms"), 0
+    )
+    session = {
+        "session_id": "s", "stage": "complete", "token_usage": totals, "latency_stats": totals,
+        "final_answer": {"content": "Light."}, "queue": None,
+    }  # fmt: skip
+    away = httpx.Response(503, json={"detail": "Away.", "code": "council_unavailable"})
+    second = httpx.Response(200, json=session | {"queue": {"place": 2, "eta_s": 12.4}})
+    first = httpx.Response(200, json=session | {"queue": {"place": 1, "eta_s": 0.0}})
+    looks = iter((second, away, first))
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.path.rpartition("/")[2])
+        if request.method == "POST":
+            return httpx.Response(202, json=session | {"queue": {"place": 3, "eta_s": 40.2}})
+        if request.url.path.endswith("/events"):
+            return httpx.Response(200, text=sse(*events))
+        return next(looks, httpx.Response(200, json=session))
+
+    assert ask(client(answer), {"query": "Why?"}, as_json=False) == 0
+    assert capsys.readouterr().err.splitlines() == [
+        "Queued: 3rd, about 40 s",
+        "Queued: 2nd, about 12 s",
+    ]
+    assert asked == ["sessions", "events", *["s"] * 4, "s"]
 
 
 def test_seats_are_models_with_a_name_if_wanted() -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from rich.console import Console, ConsoleDimensions
 
 from serve_app.cli import views
@@ -49,6 +50,25 @@ def test_every_seat_has_a_voice_as_soon_as_the_stage_begins() -> None:
         ("Alpha", "a:1b", "waiting"),
         ("Beta", "b:2b", "waiting"),
     ]
+
+
+def test_who_waits_sees_the_place_until_the_first_seat_is_asked() -> None:
+    waiting = heard(sitting(OPINIONS), {"kind": "queued", "place": 3, "eta_s": 40.2})
+    assert drawn(views.live(waiting, SIZE)).split() == ["⠋", "Queued:", "3rd,", "about", "40", "s"]
+    started = {
+        "kind": "agent_started", "seq": 3, "agent_id": "agent_1", "stage": "opinions",
+        "node": "pc2",
+    }  # fmt: skip
+    assert "Alpha" in drawn(views.live(heard(waiting, started), SIZE))
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [(1, "1st"), (2, "2nd"), (3, "3rd"), (4, "4th"), (11, "11th"), (12, "12th"), (23, "23rd"),
+     (111, "111th"), (121, "121st")],
+)  # fmt: skip
+def test_a_place_is_said_as_people_say_it(place: int, said: str) -> None:
+    assert views.queued({"place": place, "eta_s": 0.2}) == f"Queued: {said}"
 
 
 def test_deltas_are_put_together() -> None:
