@@ -90,11 +90,14 @@ def _thought(model: FakeModel, asked: dict[str, Any], wish: Wish) -> list[str]:
 def _text(model: FakeModel, asked: dict[str, Any], wish: Wish, habits: Habits) -> list[str]:
     if wish.text is not None:
         return texts.pieces(wish.text)
-    wanted = asked.get("format")
+    wanted, about = asked.get("format"), texts.marks(asked)
     if isinstance(wanted, dict):
         ballot = texts.instance(wanted, lambda label: habits.scores(model.name, label))
-        return texts.pieces(json.dumps(ballot))
-    return texts.pieces('{"answer": 42}') if wanted else texts.essay(model.name, habits.tokens)
+        said = json.dumps(ballot)
+        return texts.pieces(said.replace(" is sound", f" on {about} is sound") if about else said)
+    if wanted:
+        return texts.pieces('{"answer": 42}')
+    return texts.essay(model.name, habits.tokens, about)
 
 
 def _first(*counts: int | None) -> int:

@@ -22,9 +22,15 @@ WORDS = (
 )
 
 
-def essay(model: str, tokens: int) -> list[str]:
+def marks(asked: dict[str, Any]) -> str:
+    """The marks (`#Q17`) in a prompt, one of each: whoever wrote them knows his answers again."""
+    told = " ".join(str(message.get("content", "")) for message in asked["messages"])
+    return " ".join(sorted(set(re.findall(r"#Q\d+", told))))
+
+
+def essay(model: str, tokens: int, about: str = "") -> list[str]:
     """`tokens` pieces of text in the voice of `model`."""
-    opening = (f"{model}", " says:")
+    opening = (f"{model}", f" on {about} says:" if about else " says:")
     return [*opening, *(f" {word}" for word in islice(cycle(WORDS.split()), max(1, tokens)))][
         :tokens
     ]

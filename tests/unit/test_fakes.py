@@ -68,5 +68,11 @@ def test_the_seeds_table_adds_up() -> None:
 
 
 def test_an_essay_has_as_many_tokens_as_asked() -> None:
-    assert len(texts.essay("m", 100)) == 100
+    assert len(texts.essay("m", 100)) == len(texts.essay("m", 100, "#Q1")) == 100
+
+
+def test_an_answer_names_every_mark_that_it_was_shown() -> None:
+    messages = [{"content": "#Q2 why? #Q11"}, {"content": "It was #Q2. (#3)"}]
+    assert texts.marks({"messages": messages}) == "#Q11 #Q2"
+    assert "".join(texts.essay("m", 9, "#Q11 #Q2")).startswith("m on #Q11 #Q2 says: The")
     assert "".join(texts.pieces("Some  words, here.")) == "Some  words, here."
