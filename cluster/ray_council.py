@@ -30,16 +30,23 @@ PATIENCE_S = 60.0
 
 class RayCouncil:
     """Implements `cluster.council.Council`. `find` gives the orchestrator's handle; it is asked
-    once and again after the actor was lost."""
+    once and again after the actor was lost. While `is_stopping`, nothing new is accepted."""
 
-    def __init__(self, find: Callable[[], Any], patience_s: float = PATIENCE_S) -> None:
+    def __init__(
+        self,
+        find: Callable[[], Any],
+        patience_s: float = PATIENCE_S,
+        is_stopping: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._find = find
+        self._is_stopping = is_stopping
         self._patience_s = patience_s
         self._handle: Any = None
 
     async def open(
         self, request: CouncilRequest, idempotency_key: str | None = None
     ) -> CouncilSession:
+        self._refuse_at_the_end()
         return await self._once(lambda a: a.open.remote(request, idempotency_key))
 
     async def wait(self, session_id: str) -> CouncilSession:
@@ -85,6 +92,7 @@ class RayCouncil:
         return await self._patiently(lambda a: a.catalogue.remote())
 
     async def generate(self, request: WorkerRequest) -> WorkerResult:
+        self._refuse_at_the_end()
         return await self._once(lambda a: a.generate.remote(request))
 
     async def nodes(self) -> tuple[NodeReport, ...]:
@@ -100,7 +108,12 @@ class RayCouncil:
         return await self._patiently(lambda a: a.readmit.remote(node))
 
     async def readiness(self) -> dict[str, bool]:
+        self._refuse_at_the_end()
         return await self._once(lambda a: a.readiness.remote())
+
+    def _refuse_at_the_end(self) -> None:
+        if self._is_stopping():
+            raise CouncilUnavailable("PC1 is being stopped; ask again when it is back.")
 
     def _orchestrator(self) -> Any:
         if self._handle is None:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 
-from cluster import processes
+from cluster import continuation, processes
 from cluster.nodes import START
 from cluster.ports import Ports, free_ports
 from cluster.secret_files import TOKEN
@@ -52,11 +52,14 @@ def ray_environment(settings: Settings) -> dict[str, str]:
         "RAY_AUTH_TOKEN_PATH": str(settings.home / TOKEN),
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0" if loopback else "1",
-        # A PC whose cable is pulled counts as gone after 5.5 s instead of 64 s.
+        # A PC is dead after 6 s where its node ended, after 24 s where its cable is out (64 s by
+        # default): a cable that is out for 10 s kills nothing (`cluster/reach.py` tells sooner).
         "RAY_health_check_initial_delay_ms": "1000",
         "RAY_health_check_period_ms": "1000",
-        "RAY_health_check_timeout_ms": "1000",
-        "RAY_health_check_failure_threshold": "3",
+        "RAY_health_check_timeout_ms": "3000",
+        "RAY_health_check_failure_threshold": "6",
+        # PCs wait that long for a head that crashed, agents and models in place (60 s by default).
+        "RAY_gcs_rpc_server_reconnect_timeout_s": "300",
         # A node that is told to end ends: our actors never fall idle, so waiting for that is vain.
         "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0",
         # The replica serves on one loop, and logs no line a request.
@@ -66,6 +69,15 @@ def ray_environment(settings: Settings) -> dict[str, str]:
         "RAY_SERVE_LOG_TO_STDERR": "0",
         # Ray's workers rename themselves; without this they overwrite the mark in /proc.
         "SPT_NOENV": "1",
+    }
+
+
+def head_environment(settings: Settings) -> dict[str, str]:
+    """Of the head: it keeps its tables on disk, so that it can go on after a crash."""
+    return {
+        **ray_environment(settings),
+        "RAY_gcs_storage": "rocksdb",
+        "RAY_gcs_storage_path": str(continuation.tables(settings.home)),
     }
 
 
@@ -98,15 +110,16 @@ def worker_command(settings: Settings, ports: Ports, slots: int) -> list[str]:
     ]
 
 
-def start_head(settings: Settings, slots: int) -> Node:
-    """Raises `NodeDidNotStart`, `NoFreePorts`."""
+def start_head(settings: Settings, slots: int, former: Ports | None = None) -> Node:
+    """At the `former` ports, over the tables that are there; without any at ports that are free.
+    Raises `NodeDidNotStart`, `NoFreePorts`."""
     host = settings.ray_address.rpartition(":")[0]
-    for attempt in range(TRIES):
-        ports = free_ports(settings.ray_port, settings.dashboard_port, skip=attempt)
+    for attempt in range(1 if former else TRIES):
+        ports = former or free_ports(settings.ray_port, settings.dashboard_port, skip=attempt)
         address = f"{host}:{ports.gcs}"
         placed = settings.model_copy(update={"ray_address": address})
         command = head_command(placed, ports, slots)
-        node = _start(command, ray_environment(placed), placed, ports, "ray-head")
+        node = _start(command, head_environment(placed), placed, ports, "ray-head")
         if node is not None:
             return node
     raise NodeDidNotStart(_why(settings.home / "logs" / "ray-head.log"))
@@ -196,6 +209,19 @@ def _temp_dir(home: Path) -> list[str]:
     if len(os.fsencode(folder / _SESSION)) > _SOCKET_PATH_MAX:
         return []
     return [f"--temp-dir={folder}"]
+
+
+def end(settings: Settings) -> None:
+    """Ends what is left of this PC's node, not the model server beside it."""
+    left = [p for p in processes.ours(settings.home, settings.node_name) if not _is_engine(p)]
+    processes.end(left)
+
+
+def _is_engine(process: processes.Process) -> bool:
+    try:
+        return any("cluster.embedded" in word for word in process.cmdline())
+    except psutil.Error:
+        return False
 
 
 def clear_sessions(home: Path) -> None:

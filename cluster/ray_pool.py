@@ -23,6 +23,7 @@ from cluster import launch
 from cluster.hosts import Site
 from cluster.nodes import NodeView, views
 from cluster.pool import CouncilPool, PoolConfig
+from cluster.reach import Door, Reach
 
 log = logging.getLogger(__name__)
 
@@ -42,12 +43,15 @@ class RayHosts:
         self._num_ctx = num_ctx
         self._probes: dict[str, Any] = {}
         self._nodes: tuple[NodeView, ...] = ()
+        self._reach = Reach()
 
     async def nodes(self) -> tuple[NodeView, ...]:
         """Asked in a thread: it blocks, for about 2 ms. While Ray's head does not answer, the PCs
-        are the last known ones."""
+        are the last known ones. A PC that cannot be reached is gone before Ray says so."""
         try:
-            self._nodes = views(await asyncio.to_thread(ray.nodes))
+            records = await asyncio.to_thread(ray.nodes)
+            reached = self._reach.within(_doors(records))
+            self._nodes = views(r for r in records if r["NodeID"] in reached)
         except (RayError, ConnectionError) as error:
             log.warning("Ray does not say who is alive: %s", type(error).__name__)
         return self._nodes
@@ -112,6 +116,12 @@ class RayHosts:
         named = await asyncio.to_thread(list_named_actors)
         places = [launch.agent_place(name) for name in named]
         return tuple(Site(node=place[0], model=place[1]) for place in places if place)
+
+
+def _doors(records: list[dict[str, Any]]) -> dict[str, Door]:
+    """Of the nodes that are alive by Ray's account: the port of each one's node manager."""
+    alive = [record for record in records if record["Alive"]]
+    return {r["NodeID"]: Door(r["NodeManagerAddress"], r["NodeManagerPort"]) for r in alive}
 
 
 async def _patiently(method: Any, *arguments: Any) -> Any:

@@ -14,6 +14,7 @@ RAY_UP_ADDRESS = Path("/tmp/ray/ray_current_cluster")
 def deploy(settings: Settings) -> None:
     """Raises `Stop` where no head answers."""
     home_directory(settings.home)
+    run_record.stop_is_over(settings.home)
     secret(settings.home, TOKEN)
     secret(settings.home, KEY)
     settings = settings.model_copy(update={"ray_address": head_address(settings)})

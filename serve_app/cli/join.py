@@ -5,8 +5,6 @@ import time
 from dataclasses import dataclass
 from types import FrameType
 
-import psutil
-
 from cluster import processes, ray_node, run_record
 from cluster.ports import NoFreePorts
 from cluster.secret_files import TOKEN, home_directory, keep
@@ -82,7 +80,7 @@ def _stay(head: Head, settings: Settings) -> None:
         else:
             first, wait_s = False, 1.0
             _watch(settings, head, node)
-        _end_ray(settings)
+        ray_node.end(settings)
         note(f"Trying again in {wait_s:.0f} s (Ctrl-C leaves).")
         time.sleep(wait_s)
         wait_s = min(2 * wait_s, LONGEST_WAIT_S)
@@ -125,19 +123,6 @@ def _wait_for_head(head: Head) -> None:
         time.sleep(wait_s)
         wait_s = min(2 * wait_s, LONGEST_WAIT_S)
     check_versions(head)
-
-
-def _end_ray(settings: Settings) -> None:
-    """Ends what is left of the node, not the model server beside it."""
-    left = [p for p in processes.ours(settings.home, settings.node_name) if _is_rays(p)]
-    processes.end(left)
-
-
-def _is_rays(process: processes.Process) -> bool:
-    try:
-        return not any("cluster.embedded" in word for word in process.cmdline())
-    except psutil.Error:
-        return True
 
 
 def _model_server(wish: Joining, settings: Settings) -> ModelServer:

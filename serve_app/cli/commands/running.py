@@ -36,13 +36,14 @@ def up(
     the council and its HTTP API, and prints what to type next.
     """
     from serve_app.cli import up as command
+    from serve_app.cli.pc1 import Wish
 
     if address is not None and not lan:
         raise Stop(f"An address ({address}) goes with --lan.", f"./council up --lan {address}")
     settings = settings_of(port=port, max_loaded_models=slots, node_name=name)
     if lan:
         settings = command.on_lan(settings, address)
-    command.up(settings, embedded, coordinate_only)
+    command.up(Wish(settings, embedded, coordinate_only))
 
 
 @group.command(rich_help_panel=PANEL)
