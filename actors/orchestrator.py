@@ -58,6 +58,7 @@ class CouncilOrchestrator:
         self._chairman = chairman
         self._sittings: dict[str, Sitting] = {}
         self._superseded = False
+        self._resumed = False
         self._starting = asyncio.get_running_loop().create_task(self._start())
 
     async def open(
@@ -186,6 +187,7 @@ class CouncilOrchestrator:
         for session_id in await self._store.open_sessions():
             self._hear(replay(await self._store.events(session_id)))
             log.info("session %s resumed", session_id)
+        self._resumed = True
         self._expect()
 
     async def _started(self) -> None:
@@ -243,12 +245,15 @@ class CouncilOrchestrator:
 
     def _ended(self, sitting: Sitting) -> None:
         self._sittings.pop(sitting.record.session.session_id, None)
-        self._expect()
+        if sitting.record.session.closed is not None:  # else the next start owes it still
+            self._expect()
         if sitting.superseded:
             self._step_down()
 
     def _expect(self) -> None:
-        """Tells the pool which models open sessions may still ask for."""
+        """Tells the pool which models open sessions may still ask for, once all are known."""
+        if not self._resumed:
+            return
         started = [sitting.record.session.started for sitting in self._sittings.values()]
         seated = {seat.model for one in started for seat in one.seats}
         self._pool.expect(seated | {one.chairman_model for one in started})
