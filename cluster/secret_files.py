@@ -1,7 +1,7 @@
 """The two secrets of a council, in files of their own that only their owner can read (0600).
 
-`ray_token` lets a PC into the Ray cluster (64 hex digits, as Ray makes them); `api_key` lets a
-client into the HTTP API when it listens on the LAN.
+`ray_token` lets a PC into the Ray cluster (64 hex digits, as Ray makes them); `api_key` lets PC1's
+own commands into the HTTP API when it listens on the LAN (`api_keys.py` has every key's hash).
 """
 
 import contextlib
@@ -26,11 +26,16 @@ def secret(home: Path, name: str) -> str:
     path = home_directory(home) / name
     if not path.exists():
         draft = path.with_name(f".{name}.{os.getpid()}")
-        keep(draft, secrets.token_hex(32))
+        keep(draft, random_secret())
         with contextlib.suppress(FileExistsError):
             os.link(draft, path)
         draft.unlink()
     return path.read_text().strip()
+
+
+def random_secret() -> str:
+    """256 bits, in hex."""
+    return secrets.token_hex(32)
 
 
 def keep(path: Path, text: str) -> None:

@@ -49,13 +49,15 @@ class Settings(BaseSettings):
     )
 
     home: Path = Field(default_factory=lambda: Path.home() / ".llm-council")
-    """Everything that is kept: sessions.db, ray_token, api_key, embedded/, logs/."""
+    """All that is kept: sessions.db, ray_token, api_key, api_keys.json, embedded/, logs/."""
 
     # The HTTP API
     host: str = "127.0.0.1"
-    """Where the API listens; another address than loopback requires the key in `home/api_key`."""
+    """Where the API listens; another address than loopback requires a key (`./council key`)."""
     port: Port = 8000
     cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)] = ()
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)] = ()
+    """Names that the API may be asked for by, beside this PC's own (behind a proxy, say)."""
 
     # The council
     max_agents: int = Field(default=5, ge=1, le=50)

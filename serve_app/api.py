@@ -1,7 +1,7 @@
 """The HTTP interface over a Council, as one FastAPI application. Runs without Ray.
 
-From the outside in: `edge.Edge` (ids, problems), CORS if asked for, `access.Gate` (keys and
-origins), `bodies.StrictBodies`, the routes.
+From the outside in: `edge.Edge` (ids, problems, safe headers), `hosts.KnownHosts`, CORS if asked
+for, `access.Gate` (keys, tickets, origins), `bodies.StrictBodies`, the routes.
 """
 
 from collections.abc import Callable
@@ -14,15 +14,28 @@ from starlette.types import Lifespan
 
 from cluster.council import Council
 from serve_app.access import Gate
+from serve_app.attempts import Attempts
 from serve_app.configuration import ApiConfig
 from serve_app.edge import install
+from serve_app.hosts import KnownHosts
 from serve_app.routes import cluster as cluster_routes
 from serve_app.routes import council as council_routes
-from serve_app.routes import events, index, worker
+from serve_app.routes import events, index, tickets, worker
 from serve_app.routes.answers import problem_schema
 from serve_app.routes.health import health_router
+from serve_app.tickets import Tickets
 
 TITLE = "LLM Council on Ray"
+STREAM = "/api/council/sessions/{session_id}/events"
+SECURITY_SCHEMES = {
+    "key": {"type": "http", "scheme": "bearer", "description": "Needed off loopback"},
+    "ticket": {
+        "type": "apiKey",
+        "in": "query",
+        "name": "ticket",
+        "description": "In place of the key, for one stream; from POST /api/council/tickets",
+    },
+}
 
 
 def build_api(
@@ -41,17 +54,21 @@ def build_api(
     )
     app.state.council = council() if callable(council) else council
     app.state.config = config
+    app.state.tickets = Tickets()
+    app.state.attempts = Attempts()
     app.include_router(council_routes.router)
     app.include_router(cluster_routes.router)
     app.include_router(events.router)
+    app.include_router(tickets.router)
     app.include_router(worker.router)
     app.include_router(health_router("/health"))
     app.include_router(health_router("/api/health"))
     app.include_router(index.router)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
-    app.add_middleware(Gate, config=config)
+    app.add_middleware(Gate, config=config, tickets=app.state.tickets, attempts=app.state.attempts)
     if config.cors_origins:
         _allow_origins(app, config.cors_origins)
+    app.add_middleware(KnownHosts, hosts=config.hosts)
     install(app, config.max_body)
     return app
 
@@ -74,8 +91,8 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         schemas.update(problem_schema())
         for unused in ("HTTPValidationError", "ValidationError"):
             schemas.pop(unused, None)
-        bearer = {"type": "http", "scheme": "bearer", "description": "Needed off loopback"}
-        document["components"]["securitySchemes"] = {"key": bearer}
+        document["components"]["securitySchemes"] = SECURITY_SCHEMES
         document["security"] = [{}, {"key": []}]
+        document["paths"][STREAM]["get"]["security"] = [{}, {"key": []}, {"ticket": []}]
         app.openapi_schema = document
     return app.openapi_schema

@@ -1,17 +1,21 @@
-"""What the HTTP layer must be told: versions, keys, limits. Plain values, so that it pickles.
+"""What the HTTP layer must be told: versions, names, limits. Plain values, so that it pickles.
 
 Knows nothing of the environment; `cluster.settings` reads that.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
+
+from serve_app.hosts import LOOPBACK
 
 
 @dataclass(frozen=True)
 class ApiConfig:
-    """`key_sha256` and `join_token_sha256` are hex digests of the secrets, never the secrets.
+    """`require_key` is set off loopback; `keys_file` then says which keys open. No secret is in
+    here: `join_token_sha256` is a hex digest, and the file has digests.
 
-    `require_key` is set off loopback. `cors_origins` empty = no CORS. `max_body` in bytes:
-    a million characters of any script are read and refused as a field, not as a body.
+    `hosts` are the names that the service goes by. `cors_origins` empty = no CORS. `max_body` in
+    bytes: a million characters of any script are read and refused as a field, not as a body.
     """
 
     version: str
@@ -19,8 +23,9 @@ class ApiConfig:
     ray_version: str
     dashboard_url: str | None = None
     require_key: bool = False
-    key_sha256: str = ""
+    keys_file: Path | None = None
     join_token_sha256: str = ""
+    hosts: tuple[str, ...] = LOOPBACK
     cors_origins: tuple[str, ...] = ()
     max_body: int = 4_200_000
     heartbeat_s: float = 10.0

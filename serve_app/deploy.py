@@ -3,19 +3,23 @@
 The composition root: the one place where settings, actors and HTTP meet.
 """
 
-import hashlib
 import platform
+import socket
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
 
 import ray
 
-from cluster import head
+from cluster import api_keys, head
 from cluster.ray_council import RayCouncil
-from cluster.secret_files import KEY, TOKEN, secret
+from cluster.secret_files import TOKEN, secret
 from cluster.settings import Settings
 from serve_app import app
+from serve_app.cli.lan import own_addresses
 from serve_app.configuration import ApiConfig
+from serve_app.hosts import LOOPBACK
 
 VERSION = "0.1.0"
 DASHBOARD_PORT = 8265
@@ -39,18 +43,24 @@ def deploy(settings: Settings) -> None:
 
 
 def api_config(settings: Settings) -> ApiConfig:
-    """What HTTP is told. Off loopback the key is required; only its hash goes to the replica."""
+    """What HTTP is told. Off loopback a key is required; no key goes to the replica."""
+    api_keys.take_in_own(settings.home, datetime.now(UTC))
     return ApiConfig(
         version=VERSION,
         python_version=platform.python_version(),
         ray_version=version("ray"),
         dashboard_url=f"http://127.0.0.1:{settings.dashboard_port or DASHBOARD_PORT}",
         require_key=settings.lan,
-        key_sha256=_hash(secret(settings.home, KEY)),
-        join_token_sha256=_hash(secret(settings.home, TOKEN)),
+        keys_file=api_keys.path(settings.home),
+        join_token_sha256=api_keys.digest(secret(settings.home, TOKEN)),
+        hosts=known_hosts(settings, socket.gethostname(), own_addresses()),
         cors_origins=settings.cors_origins,
     )
 
 
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+def known_hosts(settings: Settings, host_name: str, addresses: Sequence[str]) -> tuple[str, ...]:
+    """The names that HTTP answers to: loopback's, where it listens, this PC's, and the user's."""
+    everywhere = settings.host in ("0.0.0.0", "::")
+    own = (host_name, f"{host_name.partition('.')[0]}.local")
+    listening = tuple(addresses) if everywhere else (settings.host,)
+    return tuple(dict.fromkeys((*LOOPBACK, *listening, *own, *settings.allowed_hosts)))

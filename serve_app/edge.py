@@ -1,13 +1,15 @@
-"""The outermost ring: every request gets an id, and every error leaves as a problem.
+"""The outermost ring: every request gets an id, every error leaves as a problem, and every answer
+tells a browser to run, frame, guess and keep nothing of it.
 
 `install` is what an app calls; it knows nothing of the app's routes.
 """
 
 import re
 import uuid
+from collections.abc import Iterable
 
 from fastapi import FastAPI
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -17,6 +19,16 @@ from serve_app.bodies import MAX_BODY, StrictBodies
 
 MAX_HEADERS = 100
 MAX_HEADER_BYTES = 32 * 1024
+SAFE_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"cache-control", b"no-store"),
+)
+"""On every answer that does not say otherwise itself."""
+_STARTS = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._\-]{1,64}", re.ASCII)
 
 
@@ -39,16 +51,17 @@ class Edge:
             return await self._app(scope, receive, send)
         name = _name(Headers(scope=scope))
         scope.setdefault("state", {})["request_id"] = name
-        if _too_large(scope):
-            return await _refuse_headers(scope, receive, send, name)
         started = False
 
         async def named_send(message: Message) -> None:
             nonlocal started
-            if message["type"] in ("http.response.start", "websocket.accept"):
+            if message["type"] in _STARTS:
                 started = True
-                MutableHeaders(scope=message)["X-Request-ID"] = name
+                message["headers"] = _complete(message.get("headers", ()), name)
             await send(message)
+
+        if _too_large(scope):
+            return await _refuse_headers(scope, receive, named_send, name)
 
         try:
             await self._app(scope, receive, named_send)
@@ -74,9 +87,18 @@ def _name(headers: Headers) -> str:
     return uuid.uuid4().hex
 
 
+def _complete(headers: Iterable[tuple[bytes, bytes]], name: str) -> list[tuple[bytes, bytes]]:
+    """With the request's id, and with those of `SAFE_HEADERS` that are not there."""
+    given = [header for header in headers if header[0] != b"x-request-id"]
+    there = {key for key, _ in given}
+    safe = (header for header in SAFE_HEADERS if header[0] not in there)
+    return [*given, *safe, (b"x-request-id", name.encode())]
+
+
 def _too_large(scope: Scope) -> bool:
+    """A key without end is left to the gate, which says so (401)."""
     headers = scope["headers"]
-    size = sum(len(key) + len(value) for key, value in headers)
+    size = sum(len(key) + len(value) for key, value in headers if key != b"authorization")
     return len(headers) > MAX_HEADERS or size > MAX_HEADER_BYTES
 
 
@@ -86,5 +108,4 @@ async def _refuse_headers(scope: Scope, receive: Receive, send: Send, name: str)
         return
     detail = f"At most {MAX_HEADERS} headers of {MAX_HEADER_BYTES} bytes together are read."
     problem = problems.from_status(431, name, detail)
-    headers = {"X-Request-ID": name, "Connection": "close"}
-    await problems.response(problem, headers)(scope, receive, send)
+    await problems.response(problem, {"Connection": "close"})(scope, receive, send)

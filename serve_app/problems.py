@@ -16,7 +16,7 @@ from fastapi.exceptions import RequestValidationError, WebSocketRequestValidatio
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
-from starlette.types import Scope
+from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketState
 
 from actors.errors import CouncilError, InvalidRequest, MalformedBody
@@ -96,6 +96,15 @@ def response(problem: Problem, headers: Mapping[str, str] | None = None) -> Resp
     return Response(
         body.encode("utf-8", "replace"), problem.status, headers=extra, media_type=MEDIA_TYPE
     )
+
+
+async def deny(error: CouncilError, scope: Scope, receive: Receive, send: Send) -> None:
+    """Refuses a WebSocket before it is accepted."""
+    if "websocket.http.response" in scope.get("extensions", {}):
+        denial = response(from_error(error, request_id(scope)))
+        await WebSocket(scope, receive, send).send_denial_response(denial)
+    else:
+        await send({"type": "websocket.close", "code": 1008, "reason": error.code})
 
 
 def request_id(scope: Scope) -> str:

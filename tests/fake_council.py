@@ -70,9 +70,11 @@ AnyEvent = StoredEvent | LiveEvent
 
 
 def api(council: "FakeCouncil", config: ApiConfig) -> FastAPI:
-    """The application over this council; built once a configuration, which takes 20 ms."""
+    """The application over this council; built once a configuration, which takes 20 ms. What an
+    earlier test got wrong is forgotten."""
     app = _built(config)
     app.state.council = council
+    app.state.attempts.forget()
     return app
 
 

@@ -50,7 +50,7 @@ async def council(tmp_path: Path, fake: FakeOllama) -> AsyncIterator[LocalCounci
 
 def by_http(council: LocalCouncil) -> httpx.AsyncClient:
     app = build_api(council, ApiConfig("1", "3.11", "2.60"))
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://council")
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost")
 
 
 class TestTheSeedsTable:

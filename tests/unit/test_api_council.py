@@ -18,7 +18,7 @@ SESSIONS = "/api/council/sessions"
 
 def client(council: FakeCouncil, config: ApiConfig = CONFIG) -> httpx.AsyncClient:
     transport = httpx.ASGITransport(api(council, config))
-    return httpx.AsyncClient(transport=transport, base_url="http://council")
+    return httpx.AsyncClient(transport=transport, base_url="http://localhost")
 
 
 async def answer(method: str, path: str, council: FakeCouncil | None = None, **more: Any) -> Any:
@@ -179,7 +179,7 @@ async def drive(council: FakeCouncil, path: str, left: asyncio.Event) -> list[di
         "path": where,
         "raw_path": where.encode(),
         "query_string": query.encode(),
-        "headers": [(b"host", b"council"), (b"content-type", b"application/json")],
+        "headers": [(b"host", b"localhost"), (b"content-type", b"application/json")],
     }
     await app(scope, receive, send)
     return sent

@@ -69,7 +69,7 @@ def send(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Send]:
         stack.push_async_callback(orchestrator.close)
         hosts = LocalHosts(deadlines=Deadlines(), num_ctx=4096)
         app = build_api(LocalCouncil(orchestrator, hosts), ApiConfig("1", "3.11", "2.60"))
-        client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://council")
+        client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost")
         return await stack.enter_async_context(client)
 
     with asyncio.Runner() as runner:

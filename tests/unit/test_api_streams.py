@@ -15,7 +15,7 @@ from serve_app.streams import batches, frames
 from tests.fake_council import AnyEvent, FakeCouncil, api, delta
 
 CONFIG = ApiConfig(version="1", python_version="3", ray_version="2", heartbeat_s=0.02)
-HOST = (b"host", b"council")
+HOST = (b"host", b"localhost")
 
 
 class Wire:
@@ -284,7 +284,7 @@ async def test_a_websocket_from_elsewhere_is_refused_before_it_is_accepted(origi
 
 async def test_a_websocket_off_loopback_needs_the_key() -> None:
     council = FakeCouncil()
-    locked = ApiConfig("1", "3", "2", require_key=True, key_sha256="0" * 64)
+    locked = ApiConfig("1", "3", "2", require_key=True)
     wire = Wire(council, ws(await opened(council)), "websocket", locked)
     assert (await followed(wire))[0]["type"] == "websocket.close"
     telling = Wire(

@@ -12,7 +12,7 @@ CONFIG = ApiConfig(version="1.2.3", python_version="3.11.7", ray_version="2.60.0
 
 def client(council: FakeCouncil) -> httpx.AsyncClient:
     transport = httpx.ASGITransport(api(council, CONFIG))
-    return httpx.AsyncClient(transport=transport, base_url="http://council")
+    return httpx.AsyncClient(transport=transport, base_url="http://localhost")
 
 
 async def test_one_generation() -> None:
