@@ -22,7 +22,7 @@ from actors.ollama.deadlines import Deadlines, Patience
 from actors.ollama.failures import ThinkingRefused
 from actors.ollama.status import ModelLimits
 from actors.ollama.stream import Transcript
-from actors.ollama.wire import Wire
+from actors.ollama.wire import Wire, read
 
 NUM_PREDICT = 1024
 """Where a call names no limit. Ollama's own is ten times the context."""
@@ -141,7 +141,7 @@ class OllamaClient:
         """The next bytes, or None at the end. After the last line nothing can go wrong any more."""
         try:
             async with asyncio.timeout_at(patience.until):
-                return await anext(chunks, None)
+                return await read(chunks)
         except TimeoutError:
             if not transcript.done:
                 raise

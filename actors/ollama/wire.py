@@ -1,12 +1,15 @@
 """One HTTP exchange with a model server, distrusted: no redirect, no encoded body, bytes capped.
 
-Knows nothing of models or answers; turns what can go wrong with HTTP into our errors.
+Knows nothing of models or answers; turns what can go wrong with HTTP into our errors. Whatever
+httpx waits for runs in a task of its own that is cancelled once at most: where a second
+cancellation (a deadline, and then the caller leaves) hits httpx in its cleaning up, the connection
+stays open, and Ollama goes on generating.
 """
 
 import asyncio
 import json
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from functools import cache
 from typing import Any, Literal
@@ -78,16 +81,17 @@ class Wire:
             content=None if body is None else json.dumps(body).encode(),
             extensions={"timeout": self._timeout},
         )
+        sending = asyncio.get_running_loop().create_task(
+            self._http.send(request, stream=True, follow_redirects=False)
+        )
         try:
             async with asyncio.timeout_at(until):
-                response = await self._http.send(request, stream=True, follow_redirects=False)
-        except httpx.HTTPError as error:
-            raise self.broken(error, "", answered=False) from error
-        try:
+                await asyncio.wait((sending,))
+            response = self._sent(sending)
             await self._accept(response, until)
             yield response
         finally:
-            await response.aclose()
+            await asyncio.wait((_uninterrupted(_close(sending)),))
 
     async def ask(
         self,
@@ -122,6 +126,12 @@ class Wire:
             return NotOllama(f"Something else than HTTP is spoken at {self._where}.")
         return NodeUnreachable(f"The model server at {self._where} cannot be reached.")
 
+    def _sent(self, sending: asyncio.Task[httpx.Response]) -> httpx.Response:
+        try:
+            return sending.result()
+        except httpx.HTTPError as error:
+            raise self.broken(error, "", answered=False) from error
+
     def _url(self, path: str) -> httpx.URL:
         """Parsed once: that costs as much as reading several tokens."""
         return self._urls.get(path) or self._urls.setdefault(path, httpx.URL(self._base + path))
@@ -147,9 +157,56 @@ class Wire:
         """Reads into `body` until its end, or just past `limit` bytes: JSON cut there is none."""
         try:
             async with asyncio.timeout_at(until):
-                async for data in response.aiter_raw():
+                chunks = response.aiter_raw()
+                while (data := await read(chunks)) is not None:
                     body += data
                     if len(body) > limit:
                         break
         except httpx.HTTPError as error:
             raise self.broken(error, "", answered=True) from error
+
+
+async def read(chunks: AsyncIterator[bytes]) -> bytes | None:
+    """The next bytes of a body, or None at its end."""
+    reading = asyncio.get_running_loop().create_task(_next(chunks))
+    try:
+        await asyncio.wait((reading,))
+        return reading.result()
+    finally:
+        if not reading.done():
+            reading.cancel()
+            _kept(reading)
+
+
+async def _next(chunks: AsyncIterator[bytes]) -> bytes | None:
+    return await anext(chunks, None)
+
+
+async def _close(sending: asyncio.Task[httpx.Response]) -> None:
+    """Ends the exchange, wherever it stands."""
+    sending.cancel()
+    await asyncio.wait((sending,))
+    if not sending.cancelled() and sending.exception() is None:
+        await sending.result().aclose()
+
+
+_tasks: set[asyncio.Task[Any]] = set()
+
+
+def _uninterrupted(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    """Goes on to its end, whatever becomes of who waits for it."""
+    task = asyncio.get_running_loop().create_task(work)
+    _kept(task)
+    return task
+
+
+def _kept(task: asyncio.Task[Any]) -> None:
+    """Holds a task whose result nobody may ask for any more until it is over."""
+    _tasks.add(task)
+    task.add_done_callback(_over)
+
+
+def _over(task: asyncio.Task[Any]) -> None:
+    _tasks.discard(task)
+    if not task.cancelled():
+        task.exception()

@@ -6,47 +6,38 @@ fakes on real sockets. How one call meets the same faults is in `test_ollama_row
 
 import asyncio
 import json
-import socket
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from actors.council.deliberation import FALLBACK_CHAIRMAN, FALLBACK_OPINION
-from actors.errors import ModelNotInstalled, NodeUnreachable, NoModelServer
-from actors.messages.events import AbsenceNoted, AgentStarted
-from actors.messages.requests import AgentSpec, CouncilRequest, WorkerRequest
-from actors.messages.sessions import CouncilSession
-from actors.ollama.deadlines import Deadlines
+from actors.errors import ModelNotInstalled, NoModelServer
+from actors.messages.events import AbsenceNoted, AgentStarted, OpinionHeard
+from actors.messages.requests import AgentSpec, CouncilRequest
 from cluster.pool import PoolConfig
-from tests.fakes import FakeModel, FakeOllama, Request
+from tests.fakes import FakeModel, FakeOllama
 from tests.fakes import replies as say
 from tests.fakes.http import Exchange
-from tests.local_council import (
-    PATIENT,
-    LocalCouncil,
-    LocalPc,
-    kept,
-    kept_events,
-    local_council,
-    stage_of,
-)
+from tests.local_council import LocalPc, kept, kept_events
 from tests.scripted import labels_of
+from tests.sittings import (
+    ALPHA,
+    BETA,
+    CHAIR,
+    REQUEST,
+    SEATS,
+    THINKER,
+    at,
+    chats,
+    codes,
+    ended,
+    sitting,
+    until_connected,
+)
 
 pytestmark = pytest.mark.wire
-
-ALPHA, BETA, CHAIR, THINKER = "alpha:1b", "beta:1b", "chair:1b", "thinker:1b"
-CONNECT_S = 0.3
-QUICK = Deadlines(connect_s=CONNECT_S, first_token_s=0.5, stall_s=0.5, generation_s=5.0)
-REQUEST = CouncilRequest(
-    query="Why is the sky blue?",
-    selected_agents=tuple(AgentSpec(model=model) for model in (ALPHA, BETA, ALPHA)),
-    chairman_model=CHAIR,
-)
-SEATS = {"agent_1", "agent_2", "agent_3"}
 
 
 @pytest.fixture
@@ -54,40 +45,6 @@ async def fake() -> AsyncIterator[FakeOllama]:
     thinker = FakeModel(THINKER, ("completion", "thinking"))
     async with FakeOllama([ALPHA, BETA, CHAIR, thinker], max_loaded=4) as fake:
         yield fake
-
-
-def sitting(
-    home: Path, *fakes: FakeOllama, pool: PoolConfig = PATIENT, **config: Any
-) -> AbstractAsyncContextManager[LocalCouncil]:
-    """A council of one PC a fake: pc1 is the head."""
-    pcs = [
-        LocalPc(f"pc{n}", fake.url, max_models=4, num_parallel=3, is_head=n == 1)
-        for n, fake in enumerate(fakes, 1)
-    ]
-    return local_council(home, *pcs, deadlines=QUICK, pool=pool, **config)
-
-
-def chats(fake: FakeOllama, stage: str) -> list[Request]:
-    return [chat for chat in fake.chats if stage_of(chat) == stage]
-
-
-def at(stage: str, model: str | None = None) -> Callable[[Request], bool]:
-    """Matches the chats of a stage, of one model if it is named."""
-
-    def matches(request: Request) -> bool:
-        if request.path != "/api/chat" or not request.json.get("messages"):
-            return False
-        return stage_of(request) == stage and model in (None, request.model)
-
-    return matches
-
-
-def codes(session: CouncilSession) -> set[str]:
-    return {notice.code for notice in session.notices}
-
-
-def ended(session: CouncilSession) -> tuple[str, str | None, bool]:
-    return session.stage, session.error_code, session.degraded
 
 
 async def test_a_council_without_faults_is_whole(tmp_path: Path, fake: FakeOllama) -> None:
@@ -101,96 +58,10 @@ async def test_a_council_without_faults_is_whole(tmp_path: Path, fake: FakeOllam
     assert await kept(tmp_path, session.session_id) == session
 
 
-class TestRow12:
-    """Ollama refuses, or is a black hole."""
-
-    async def test_refused_in_mid_run(self, tmp_path: Path, fake: FakeOllama) -> None:
-        async with sitting(tmp_path, fake) as council:
-            await council.ask(REQUEST)
-            await fake.stop()
-            began = time.monotonic()
-            session = await council.ask(REQUEST)
-            took = time.monotonic() - began
-        assert ended(session) == ("error", "no_opinions", True)
-        assert {a.agent_id: a.code for a in session.absences} == dict.fromkeys(
-            SEATS, "node_unreachable"
-        )
-        assert took < 2 * CONNECT_S
-        assert await kept(tmp_path, session.session_id) == session
-
-    async def test_a_black_hole_in_mid_run(self, tmp_path: Path, fake: FakeOllama) -> None:
-        async with sitting(tmp_path, fake) as council:
-            await council.ask(REQUEST)
-            await fake.stop()
-            with black_hole(fake.port):
-                began = time.monotonic()
-                session = await council.ask(REQUEST)
-                took = time.monotonic() - began
-        assert ended(session) == ("error", "no_opinions", True)
-        assert {a.code for a in session.absences} == {"node_unreachable"}
-        assert took < 2 * CONNECT_S + 0.35, "twice the connect timeout, and one pause of 0.25 s"
-
-    async def test_the_breaker_opens_and_then_it_fails_fast(
-        self, tmp_path: Path, fake: FakeOllama
-    ) -> None:
-        async with sitting(tmp_path, fake) as council:
-            await council.ask(REQUEST)
-            await fake.stop()
-            await council.ask(REQUEST)  # three seats, two attempts each: the fifth failure opens it
-            await fake.start()
-            fake.requests.clear()
-            for _ in range(3):
-                began = time.monotonic()
-                with pytest.raises(NodeUnreachable):
-                    await council.generate(WorkerRequest(model=ALPHA, prompt="Why?"))
-                assert time.monotonic() - began < 0.05
-            session = await council.ask(REQUEST)
-        assert ended(session) == ("error", "no_opinions", True)
-        assert session.latency_stats.total_duration_ms < 50
-        assert not fake.requests, "nobody is sent there while the breaker is open"
-
-    async def test_the_version_is_probed_and_then_it_serves_again(
-        self, tmp_path: Path, fake: FakeOllama
-    ) -> None:
-        pool = PoolConfig(report_s=0.2, watch_s=0.02)
-        async with sitting(tmp_path, fake, pool=pool) as council:
-            await council.ask(REQUEST)
-            await fake.stop()
-            await council.ask(REQUEST)
-            with pytest.raises((NodeUnreachable, NoModelServer)):
-                await council.generate(WorkerRequest(model=ALPHA, prompt="Why?"))
-            await until_connected(council, 0)
-            fake.requests.clear()
-            await fake.start()
-            await until_connected(council, 1)
-            assert fake.requests[0].path == "/api/version"
-            assert not fake.chats
-            session = await council.ask(REQUEST)
-        assert ended(session) == ("complete", None, False)
-
-    async def test_nobody_there_before_the_start(self, tmp_path: Path, fake: FakeOllama) -> None:
-        await fake.stop()
-        async with sitting(tmp_path, fake) as council:
-            with pytest.raises(NoModelServer):
-                await council.ask(REQUEST)
-            assert await council.sessions(10, None, None) == ()
-
-    async def test_the_other_pc_goes_on(self, tmp_path: Path, fake: FakeOllama) -> None:
-        async with (
-            FakeOllama([ALPHA, BETA, CHAIR]) as second,
-            sitting(tmp_path, fake, second) as council,
-        ):
-            await council.ask(REQUEST)
-            await fake.stop()
-            session = await council.ask(REQUEST)
-        assert ended(session) == ("complete", None, False)
-        assert {o.node for o in session.opinions} == {"pc2"}
-
-
 class TestRow13:
     """The model is missing."""
 
-    async def test_before_the_start(self, tmp_path: Path, fake: FakeOllama) -> None:
+    async def test_row_13_before_the_start(self, tmp_path: Path, fake: FakeOllama) -> None:
         request = REQUEST.model_copy(update={"chairman_model": "nobody:7b"})
         async with sitting(tmp_path, fake) as council:
             with pytest.raises(ModelNotInstalled) as refused:
@@ -201,7 +72,9 @@ class TestRow13:
             assert name in refused.value.detail
         assert not fake.chats
 
-    async def test_in_mid_run_it_is_an_absence(self, tmp_path: Path, fake: FakeOllama) -> None:
+    async def test_row_13_in_mid_run_it_is_an_absence(
+        self, tmp_path: Path, fake: FakeOllama
+    ) -> None:
         async with sitting(tmp_path, fake) as council:
             await council.catalogue()
             del fake.models[BETA]
@@ -216,7 +89,9 @@ class TestRow13:
         assert not [chat for chat in fake.chats if chat.model == BETA]
         assert await kept(tmp_path, session.session_id) == session
 
-    async def test_removed_while_it_was_loaded(self, tmp_path: Path, fake: FakeOllama) -> None:
+    async def test_row_13_removed_while_it_was_loaded(
+        self, tmp_path: Path, fake: FakeOllama
+    ) -> None:
         async with sitting(tmp_path, fake) as council:
             await council.ask(REQUEST)
             del fake.models[BETA]
@@ -226,7 +101,9 @@ class TestRow13:
             ("agent_2", "model_not_available")
         ]
 
-    async def test_another_pc_that_has_it_is_asked(self, tmp_path: Path, fake: FakeOllama) -> None:
+    async def test_row_13_another_pc_that_has_it_is_asked(
+        self, tmp_path: Path, fake: FakeOllama
+    ) -> None:
         async with (
             FakeOllama([BETA]) as second,
             sitting(tmp_path, fake, second) as council,
@@ -237,7 +114,7 @@ class TestRow13:
         assert ended(session) == ("complete", None, False)
         assert session.opinions[1].node == "pc2"
 
-    async def test_also_when_it_was_removed_while_it_was_loaded(
+    async def test_row_13_also_when_it_was_removed_while_it_was_loaded(
         self, tmp_path: Path, fake: FakeOllama
     ) -> None:
         async with sitting(tmp_path, fake) as council:
@@ -262,7 +139,7 @@ BREAKS = {
 class TestRows17And18:
     """The stream breaks off, or ends without `done`."""
 
-    async def test_the_step_is_asked_again_and_the_partial_text_logged(
+    async def test_row_17_row_18_the_step_is_asked_again_and_the_partial_text_logged(
         self, tmp_path: Path, fake: FakeOllama, reply: say.Reply, code: str
     ) -> None:
         fake.script(at("opinions", BETA), reply)
@@ -282,8 +159,13 @@ class TestRows17And18:
         assert attempts[0].former is None
         assert attempts[1].former is not None
         assert (attempts[1].former.code, attempts[1].former.partial) == (code, "The sky is")
+        stored = await kept_events(tmp_path, session.session_id)
+        (answer,) = [e for e in stored if isinstance(e, OpinionHeard) and e.agent_id == "agent_2"]
+        assert "The sky is" not in answer.content
+        assert await kept(tmp_path, session.session_id) == session
+        assert not [c for c in fake.chats if b"The sky is" in c.body], "nobody is shown it"
 
-    async def test_after_three_times_it_is_an_absence(
+    async def test_row_17_row_18_after_three_times_it_is_an_absence(
         self, tmp_path: Path, fake: FakeOllama, reply: say.Reply, code: str
     ) -> None:
         fake.always(at("opinions", BETA), reply)
@@ -298,6 +180,9 @@ class TestRows17And18:
         events = await kept_events(tmp_path, session.session_id)
         (noted,) = [e for e in events if isinstance(e, AbsenceNoted)]
         assert noted.partial == "The sky is"
+        assert {e.agent_id for e in events if isinstance(e, OpinionHeard)} == {"agent_1", "agent_3"}
+        assert await kept(tmp_path, session.session_id) == session
+        assert not [c for c in fake.chats if b"The sky is" in c.body], "nobody is shown it"
 
 
 async def test_row_19_output_limit(tmp_path: Path, fake: FakeOllama) -> None:
@@ -318,7 +203,7 @@ async def test_row_19_output_limit(tmp_path: Path, fake: FakeOllama) -> None:
 class TestRow20:
     """The prompt is too long."""
 
-    async def test_answers_are_trimmed_and_it_is_said(
+    async def test_row_20_answers_are_trimmed_and_it_is_said(
         self, tmp_path: Path, fake: FakeOllama
     ) -> None:
         fake.always(at("opinions"), say.Answer(text="begin " + "a word " * 300 + "the end."))
@@ -338,7 +223,7 @@ class TestRow20:
             assert (chat.json["truncate"], chat.json["shift"]) == (False, False)
         assert len(fake.chats) == 7, "what was estimated to fit did fit"
 
-    async def test_a_server_that_counts_more_is_asked_with_less(
+    async def test_row_20_a_server_that_counts_more_is_asked_with_less(
         self, tmp_path: Path, fake: FakeOllama
     ) -> None:
         fake.always(at("opinions"), say.Answer(text="a word " * 400))
@@ -351,7 +236,7 @@ class TestRow20:
         assert min(sizes) <= 8_000 < max(sizes)
         assert all(review.attempts == 1 for review in session.reviews)
 
-    async def test_a_question_that_is_too_long_alone_is_said_and_asked_once(
+    async def test_row_20_a_question_that_is_too_long_alone_is_said_and_asked_once(
         self, tmp_path: Path, fake: FakeOllama
     ) -> None:
         request = REQUEST.model_copy(update={"query": "Why? " * 6_000})
@@ -375,7 +260,7 @@ class TestRow21:
         chairman_model=CHAIR,
     )
 
-    async def test_it_is_told_not_to_think(self, tmp_path: Path, fake: FakeOllama) -> None:
+    async def test_row_21_it_is_told_not_to_think(self, tmp_path: Path, fake: FakeOllama) -> None:
         fake.script(at("opinions", THINKER), say.Answer(text="", thinking="Hmm, well"))
         async with sitting(tmp_path, fake) as council:
             session = await council.ask(self.REQUEST)
@@ -385,7 +270,7 @@ class TestRow21:
         assert "Hmm" not in session.model_dump_json()
         assert session.opinions[1].attempts == 1
 
-    async def test_then_it_is_an_absence(self, tmp_path: Path, fake: FakeOllama) -> None:
+    async def test_row_21_then_it_is_an_absence(self, tmp_path: Path, fake: FakeOllama) -> None:
         fake.always(at("opinions", THINKER), say.Answer(text="", thinking="Hmm, well"))
         fake.always(at("opinions", ALPHA), say.Answer(text=""))
         request = self.REQUEST.model_copy(
@@ -523,7 +408,9 @@ async def test_row_24_all_reviews_invalid(tmp_path: Path, fake: FakeOllama) -> N
 class TestRow25:
     """The chairman fails three times."""
 
-    async def test_the_best_seats_model_stands_in(self, tmp_path: Path, fake: FakeOllama) -> None:
+    async def test_row_25_the_best_seats_model_stands_in(
+        self, tmp_path: Path, fake: FakeOllama
+    ) -> None:
         fake.always(CHAIR, say.broken("As cha", "crashed"))
         async with sitting(tmp_path, fake) as council:
             session = await council.ask(REQUEST)
@@ -539,7 +426,7 @@ class TestRow25:
         assert [(a.agent_id, a.attempts) for a in session.absences] == [("chairman", 3)]
         assert await kept(tmp_path, session.session_id) == session
 
-    async def test_then_the_best_opinion(self, tmp_path: Path, fake: FakeOllama) -> None:
+    async def test_row_25_then_the_best_opinion(self, tmp_path: Path, fake: FakeOllama) -> None:
         fake.always(at("synthesis"), say.broken("As cha", "crashed"))
         async with sitting(tmp_path, fake) as council:
             session = await council.ask(REQUEST)
@@ -584,7 +471,7 @@ class TestRow27:
     """Something else than Ollama is on the port."""
 
     @pytest.mark.parametrize("make", (IMPOSTORS | DRIP).values(), ids=IMPOSTORS | DRIP)
-    async def test_in_mid_run(
+    async def test_row_27_in_mid_run(
         self, tmp_path: Path, fake: FakeOllama, make: Callable[[], say.Reply]
     ) -> None:
         fake.always(at("opinions", BETA), make())
@@ -600,7 +487,7 @@ class TestRow27:
         assert await kept(tmp_path, session.session_id) == session
 
     @pytest.mark.parametrize("make", IMPOSTORS.values(), ids=IMPOSTORS)
-    async def test_from_the_start(
+    async def test_row_27_from_the_start(
         self, tmp_path: Path, fake: FakeOllama, make: Callable[[], say.Reply]
     ) -> None:
         fake.always(lambda request: True, make())
@@ -611,34 +498,6 @@ class TestRow27:
             (node,) = await council.nodes()
         assert node.ollama is not None and not node.ollama.connected
         assert {request.path for request in fake.requests} == {"/api/version"}
-
-
-async def until_connected(council: LocalCouncil, count: int) -> None:
-    """Until the pool has heard that the model servers of so many PCs answer, and no others."""
-    async with asyncio.timeout(10):
-        while True:
-            nodes = await council.nodes()
-            if sum(bool(node.ollama and node.ollama.connected) for node in nodes) == count:
-                return
-            await asyncio.sleep(0.005)
-
-
-@contextmanager
-def black_hole(port: int) -> Iterator[None]:
-    """A full backlog swallows connection attempts, as a firewall does."""
-    with socket.socket() as deaf:
-        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        deaf.bind(("127.0.0.1", port))
-        deaf.listen(0)
-        fillers = [socket.socket() for _ in range(4)]
-        for filler in fillers:
-            filler.setblocking(False)
-            filler.connect_ex(deaf.getsockname())
-        try:
-            yield
-        finally:
-            for filler in fillers:
-                filler.close()
 
 
 def overflow(needed: int, num_ctx: int) -> say.Reply:

@@ -552,10 +552,11 @@ async def test_a_stall_in_mid_answer(quick: OllamaClient, fake: FakeOllama) -> N
     await fake.until(lambda: fake.cancelled, within_s=1)
 
 
-async def test_an_answer_without_end(quick: OllamaClient, fake: FakeOllama) -> None:
+async def test_an_answer_without_end(http: httpx.AsyncClient, fake: FakeOllama) -> None:
     """Progress all the time, but longer than GENERATION_TIMEOUT from the first token."""
     fake.script("*", say.endless(b'{"message":{"content":"on and "},"done":false}\n'))
-    error = await refused(quick, CallTimeout)
+    patient = OllamaClient(http, fake.url, Deadlines(generation_s=0.3), NUM_CTX)
+    error = await refused(patient, CallTimeout)
     assert "0.3 s after the first token" in error.detail
     assert error.partial.startswith("on and on")
 
