@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-from cluster.settings import inherited_environment
+from cluster.settings import JOIN_TOKEN, inherited_environment
 
 MARK = "COUNCIL_RUN"
 NODE = "COUNCIL_NODE_NAME"
@@ -80,13 +80,25 @@ def end_all(home: Path, node: str | None = None) -> int:
     return count
 
 
-def carry_mark(home: Path, node: str) -> None:
+def carry_mark(home: Path, node: str, token: str) -> None:
     """Makes this very process one of ours (it starts again under the mark), so that `down` finds
-    it too. Returns at once if it is already."""
-    environment = inherited_environment()
-    if (environment.get(MARK), environment.get(NODE)) != (str(home), node):
-        marked = {**environment, MARK: str(home), NODE: node}
-        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], marked)
+    it too. Returns at once if it is already. A token on its command line, which every user of this
+    PC can read, goes on in its environment, which only this user can."""
+    environment, words = inherited_environment(), without_option(sys.orig_argv[1:], "--token")
+    marked = (environment.get(MARK), environment.get(NODE)) == (str(home), node)
+    if not marked or words != sys.orig_argv[1:]:
+        ours = {**environment, MARK: str(home), NODE: node, JOIN_TOKEN: token}
+        os.execve(sys.executable, [sys.executable, *words], ours)
+
+
+def without_option(words: list[str], option: str) -> list[str]:
+    """A command line without `--option value` and `--option=value`."""
+    pairs = zip(["", *words], words, strict=False)
+    return [
+        word
+        for before, word in pairs
+        if option not in (before, word) and not word.startswith(option + "=")
+    ]
 
 
 def _is_ours(process: Process, home: Path, node: str | None) -> bool:

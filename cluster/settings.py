@@ -17,6 +17,10 @@ from actors.messages.requests import ModelName
 from cluster.ollama_url import DEFAULT_URL, model_server_url
 
 
+JOIN_TOKEN = "COUNCIL_JOIN_TOKEN"
+"""In place of `join --token`, which every user of the PC can read while it is typed."""
+
+
 class InvalidSettings(Exception):
     """`InvalidSettings(sentence)`: names the variable, what is wrong with it, and what it takes."""
 
@@ -152,8 +156,9 @@ class Settings(BaseSettings):
 
 
 def inherited_environment() -> dict[str, str]:
-    """The environment for a child process: this one's, without another Ray's address or token."""
-    foreign = ("RAY_ADDRESS", "RAY_AUTH_TOKEN", "RAY_NAMESPACE", "RAY_RUNTIME_ENV")
+    """The environment for a child process: this one's, without another Ray's address or token, and
+    without the token that `join` was given."""
+    foreign = ("RAY_ADDRESS", "RAY_AUTH_TOKEN", "RAY_NAMESPACE", "RAY_RUNTIME_ENV", JOIN_TOKEN)
     return {name: value for name, value in os.environ.items() if name not in foreign}
 
 

@@ -1,8 +1,10 @@
 """`./council join`: this PC is a worker node until Ctrl-C; joins again after a lost link."""
 
 import signal
+import sys
 import time
 from dataclasses import dataclass
+from getpass import getpass
 from types import FrameType
 
 from cluster import processes, ray_node, run_record
@@ -37,7 +39,9 @@ def join_with(
     want_embedded: bool,
     url_given: bool,
 ) -> None:
-    """`target` is PC1 as the user wrote it. Raises `Stop`."""
+    """`target` is PC1 as the user wrote it; a `token` of "-" is asked for. Raises `Stop`."""
+    if token == "-":
+        token = _asked_token()
     host, api_url = head_address(target)
     ray_address = own_head(settings, host) or f"{host}:{ray_port}"
     settings = settings.model_copy(update={"ray_address": ray_address})
@@ -50,7 +54,7 @@ def join(wish: Joining) -> None:
     settings = wish.settings
     home_directory(settings.home)
     _not_twice(settings)
-    processes.carry_mark(settings.home, settings.node_name)
+    processes.carry_mark(settings.home, settings.node_name, wish.head.token)
     check_versions(wish.head)
     _keep_token(settings, wish.head)
     if not wish.name_given:
@@ -161,6 +165,14 @@ def _keep_token(settings: Settings, head: Head) -> None:
             "Or keep both apart: COUNCIL_HOME=~/.llm-council-2 ./council join …",
         )
     keep(path, head.token)
+
+
+def _asked_token() -> str:
+    """A line from standard input; not shown while it is typed."""
+    given = getpass("Token: ") if sys.stdin.isatty() else sys.stdin.readline()
+    if not given.strip():
+        raise Stop("No token came from standard input.", "./council up --lan on PC1 prints it.")
+    return given.strip()
 
 
 def _kept_token(settings: Settings) -> str:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from cluster.settings import default_node_name
+from cluster.settings import JOIN_TOKEN, default_node_name
 from serve_app.cli.commands.options import Embedded, Name, Port, Slots, settings_of
 from serve_app.cli.terminal import Stop
 
@@ -58,7 +58,12 @@ def down() -> None:
 def join(
     head: Annotated[str, typer.Argument(metavar="PC1", help="PC1's address, as it printed it.")],
     token: Annotated[
-        str | None, typer.Option(help="From the line that PC1 printed; kept for the next time.")
+        str | None,
+        typer.Option(
+            envvar=JOIN_TOKEN,
+            show_envvar=False,
+            help="From the line that PC1 printed; kept for the next time. - asks for it.",
+        ),
     ] = None,
     name: Name = None,
     embedded: Embedded = False,
