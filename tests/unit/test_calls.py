@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from actors.calls import ATTEMPTS, Caller, ask_agent, call_model
+from actors import calls
+from actors.calls import ATTEMPTS, USED_UP, Caller, ask_agent, call_model, pause_s
 from actors.chairman import ChairmanActor
 from actors.council.briefs import Limits, worker_call
 from actors.errors import (
@@ -24,7 +25,7 @@ from actors.messages.nodes import NodeReport
 from actors.messages.requests import WorkerRequest
 from actors.orchestrator import CouncilOrchestrator
 from actors.pool import Demand, Lease
-from actors.retries import RetryBudget
+from actors.retries import FLOOR, RetryBudget
 from tests.fake_hosts import answer, failure, until
 from tests.scripted import ScriptedPool
 
@@ -151,6 +152,66 @@ async def test_a_failure_that_says_so_is_final() -> None:
     useless = failure("model_not_usable").model_copy(update={"retryable": False})
     end = await Told(Pcs(pc1=[useless, WELL])).call()
     assert isinstance(end, CallFailed) and end.attempts == 1
+
+
+class TestTheBudgetOfRetries:
+    """A tenth of the calls within a minute, and a few that are always free."""
+
+    def test_a_tenth_of_the_calls_and_the_floor(self) -> None:
+        budget = RetryBudget(share=0.1, floor=2)
+        for _ in range(30):
+            budget.called(now=0.0)
+        assert [budget.spend(now=1.0) for _ in range(6)] == [True] * 5 + [False]
+
+    def test_what_is_older_than_a_minute_counts_no_more(self) -> None:
+        budget = RetryBudget(share=0.1, floor=1)
+        for _ in range(10):
+            budget.called(now=0.0)
+        assert [budget.spend(now=30.0) for _ in range(3)] == [True, True, False]
+        assert not budget.spend(now=61.0), "the calls are forgotten, the retries not yet"
+        assert [budget.spend(now=91.0) for _ in range(2)] == [True, False]
+
+    def test_the_floor_lets_a_lone_council_try_everything_again(self) -> None:
+        opinions, reviews, chairmen = 5, 5, 2
+        assert (opinions + reviews + chairmen) * (ATTEMPTS - 1) <= FLOOR
+
+    async def test_when_it_is_used_up_the_failure_stands_and_says_why(self) -> None:
+        pool = Pcs(pc1=[failure("model_crashed")] * 9)
+        pool.retries = RetryBudget(share=0.1, floor=1)
+        ends = [await Told(pool).call() for _ in range(2)]
+        assert [end.attempts for end in ends] == [2, 1]
+        assert all(isinstance(end, CallFailed) and end.code == "model_crashed" for end in ends)
+        assert all(isinstance(end, CallFailed) and USED_UP in end.detail for end in ends)
+
+    async def test_a_failure_that_is_not_worth_it_spends_nothing(self) -> None:
+        useless = failure("model_not_usable").model_copy(update={"retryable": False})
+        pool = Pcs(pc1=[useless, failure("model_crashed"), WELL])
+        pool.retries = RetryBudget(share=0.0, floor=1)
+        assert isinstance(await Told(pool).call(), CallFailed)
+        assert isinstance(await Told(pool).call(), Generated)
+
+    async def test_a_call_that_was_never_sent_adds_nothing_to_it(self) -> None:
+        pool = Pcs(pc1=[NodeUnreachable("no")] * 20 + [failure("model_crashed")] * 3)  # type: ignore[list-item]
+        pool.retries = RetryBudget(share=0.1, floor=0)
+        for _ in range(21):
+            assert (await Told(pool).call()).attempts == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "attempts", "longest"),
+    [
+        ("model_crashed", 1, 0.25),
+        ("model_crashed", 2, 0.5),
+        ("server_busy", 1, 2),
+        ("server_busy", 2, 4),
+    ],
+)
+def test_row_14_pauses_grow_are_longer_for_a_busy_server_and_never_the_same(
+    monkeypatch: pytest.MonkeyPatch, code: str, attempts: int, longest: float
+) -> None:
+    monkeypatch.setattr(calls, "PAUSE_S", 0.25)
+    pauses = [pause_s(failure(code), attempts, chance) for chance in (0.0, 0.5, 1.0)]
+    assert pauses == [0.0, longest / 2, longest]
 
 
 async def test_all_attempts_share_one_deadline() -> None:
