@@ -16,7 +16,6 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from actors.messages.requests import ModelName
 from cluster.ollama_url import DEFAULT_URL, model_server_url
 
-
 JOIN_TOKEN = "COUNCIL_JOIN_TOKEN"
 """In place of `join --token`, which every user of the PC can read while it is typed."""
 
