@@ -64,8 +64,10 @@ class Hearing:
         self._limits = limits
         self._fitted: dict[tuple[int, float], Fitted] = {}
         self._shown: dict[str, Fitted] = {}
-        left = seconds_left(self.session.started, now(), boot_time())
+        started = self.session.started
+        left = seconds_left(started, now(), boot_time())
         self._ends_at = asyncio.get_running_loop().time() + left
+        self._began = self._ends_at - (started.deadline_at - started.at).total_seconds()
 
     @property
     def session(self) -> Session:
@@ -193,7 +195,7 @@ class Hearing:
         demand = Demand(
             model=model,
             council=self.session.session_id,
-            since=self.session.started.at.timestamp(),
+            since=self._began,
             prefer_head=stage == "synthesis",
             timeout_s=self._seconds_left(),
         )

@@ -17,8 +17,9 @@ from actors.retries import RetryBudget
 class Demand:
     """Wanted: one slot on an agent that holds `model`.
 
-    `council` groups demands (the session's id), `since` (seconds, the council's age order) decides
-    who is older, `avoid` names PCs that just failed this call: used only if no other has the model.
+    `council` groups demands (the session's id), `since` (when it began, in the loop's seconds)
+    decides who is older, `avoid` names PCs that just failed this call: used only if no other has
+    the model.
     `prefer_head` is the chairman's wish to sit on PC1.
     """
 

@@ -1,9 +1,9 @@
 """One stateless generation, without a council, on whichever PC the pool picks."""
 
+import asyncio
 import uuid
 
 from actors.calls import Caller, ask_agent, call_model
-from actors.clock import now
 from actors.council.briefs import Limits, too_long, worker_call
 from actors.errors import ContextOverflow, model_call_error
 from actors.messages.calls import CallFailed, Delta, GenerateCall
@@ -25,7 +25,7 @@ async def generate(
     def ignore_start(node: str, attempt: int, former: CallFailed | None) -> None: ...
     def ignore_text(delta: Delta) -> None: ...
 
-    demand = Demand(model, call_id, now().timestamp(), timeout_s=timeout_s)
+    demand = Demand(model, call_id, asyncio.get_running_loop().time(), timeout_s=timeout_s)
     outcome = await call_model(pool, Caller(demand, compose, ask_agent, ignore_start, ignore_text))
     if isinstance(outcome, CallFailed):
         raise model_call_error(outcome.code, outcome.detail)
