@@ -86,7 +86,9 @@ def _errors(problem: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 _NEXT = {
-    "unauthorized": ("The key is in api_key in PC1's COUNCIL_HOME (default ~/.llm-council).",),
+    "unauthorized": ("PC1's own key is in api_key in its COUNCIL_HOME (default ~/.llm-council).",),
+    "too_many_attempts": ("Is api_key in COUNCIL_HOME the key of that council?",),
+    "foreign_host": ("On PC1: COUNCIL_ALLOWED_HOSTS=<that name> ./council up --lan",),
     "model_not_available": ("What there is: ./council models", "On a PC: ollama pull <model>"),
     "no_model_server": ("See which PC offers what: ./council status",),
     "council_unavailable": ("It may be starting again. Look at: ./council status",),

@@ -48,7 +48,8 @@ def joining(settings: Settings, record: RunRecord) -> list[tuple[str, str]]:
             ("Another PC", "./council down && ./council up --lan"),
         ]
     return [
-        ("Key", f"clients send Authorization: Bearer <what is in {settings.home / KEY}>"),
+        ("Key", "clients need one, as Authorization: Bearer. For each its own:"),
+        ("Key", "./council key new --name phone"),
         ("Another PC", "type there, in its own clone:"),
         ("Another PC", join_line(record, secret(settings.home, TOKEN))),
         *[("Another PC", line) for line in _other_addresses(record)],

@@ -11,7 +11,7 @@ from serve_app.cli.program import program
 runner = CliRunner()
 COMMANDS = (
     *("up", "down", "ask", "status", "models", "sessions"),
-    *("join", "deploy", "test", "lint", "version"),
+    *("join", "deploy", "key", "test", "lint", "version"),
 )
 
 

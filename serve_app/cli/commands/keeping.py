@@ -2,6 +2,7 @@
 
 import typer
 
+from serve_app.cli.commands import keys
 from serve_app.cli.commands.options import settings_of
 from serve_app.cli.terminal import say
 
@@ -9,6 +10,7 @@ PANEL = "Upkeep"
 """The heading in the help."""
 
 group = typer.Typer()
+group.add_typer(keys.group, name="key", rich_help_panel=PANEL)
 
 
 @group.command(rich_help_panel=PANEL)
