@@ -1,7 +1,7 @@
 """A body from a stranger, read whole and strictly before a route sees it. Knows nothing of routes.
 
-The middleware belongs innermost, behind whatever refuses strangers: it bounds a body in bytes and
-in time, and lets only acceptable JSON (`strict_json`) on.
+The middleware belongs innermost, behind whatever refuses strangers: it bounds a body in bytes, in
+time and in slowness, and lets only acceptable JSON (`strict_json`) on.
 """
 
 import asyncio
@@ -15,6 +15,9 @@ from serve_app import problems, strict_json
 
 MAX_BODY = 1024 * 1024
 BODY_DEADLINE_S = 30.0
+SLACK_S = 8.0
+MIN_RATE = 1024
+"""A body may pause for `SLACK_S`, and otherwise has to come at so many bytes a second."""
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _CHARSET = re.compile(r'charset="?utf-?8"?', re.ASCII | re.IGNORECASE)
 
@@ -23,10 +26,17 @@ class StrictBodies:
     """Reads the body of a POST, PUT or PATCH before the route does, and replays it if it is
     acceptable JSON. A body that is refused unread ends the connection."""
 
-    def __init__(self, app: ASGIApp, max_body: int, deadline_s: float = BODY_DEADLINE_S) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        max_body: int,
+        deadline_s: float = BODY_DEADLINE_S,
+        slack_s: float = SLACK_S,
+    ) -> None:
         self._app = app
         self._max_body = max_body
         self._deadline_s = deadline_s
+        self._slack_s = slack_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] not in _WITH_BODY:
@@ -55,16 +65,18 @@ class StrictBodies:
             raise MalformedBody("The Content-Length is not a number.")
         if len(length) > 18 or int(length) > self._max_body:
             raise self._too_large()
-        async with asyncio.timeout(self._deadline_s):
-            body = await self._collect(receive)
+        body = await self._collect(receive)
         if body is not None:
             strict_json.parse(body)
         return body
 
     async def _collect(self, receive: Receive) -> bytes | None:
         body = bytearray()
+        began = asyncio.get_running_loop().time()
         while True:
-            message = await receive()
+            patience_s = min(self._deadline_s, self._slack_s + len(body) / MIN_RATE)
+            async with asyncio.timeout_at(began + patience_s):
+                message = await receive()
             if message["type"] == "http.disconnect":
                 return None
             body += message.get("body", b"")

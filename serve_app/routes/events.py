@@ -1,15 +1,17 @@
 """What is heard while a council sits: server-sent events and WebSocket, the same events."""
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
-from typing import Annotated
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from contextlib import aclosing, suppress
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Response, WebSocket
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 from actors.errors import CouncilError, SessionNotFound
+from actors.messages.events import SessionClosed
+from cluster.council import Council
 from serve_app.routes.answers import Config, CouncilAtHand, SessionId, refusals
 from serve_app.streams import AnyEvent, EventStream, batches, frames
 
@@ -20,12 +22,20 @@ COMPLETE = 1000
 TRY_AGAIN = 1013
 UNKNOWN_SESSION = 4404
 BAD_POSITION = 4422
+ENDED = ("complete", "error")
 
 Position = Annotated[
     int | None, Query(ge=0, le=MAX_SEQ, description="Go on after this sequence number")
 ]
 LastEventId = Annotated[
     int | None, Header(alias="Last-Event-ID", ge=0, le=MAX_SEQ, description="Outranks `after`")
+]
+CancelOnDisconnect = Annotated[
+    bool,
+    Query(
+        description="Cancel the session when this client leaves before its end. Not for a client "
+        "that reconnects by itself, such as a browser's EventSource"
+    ),
 ]
 
 
@@ -47,20 +57,30 @@ async def listen(
     config: Config,
     after: Position = None,
     last_event_id: LastEventId = None,
+    cancel_on_disconnect: CancelOnDisconnect = False,
 ) -> Response:
     """Everything that was heard so far, then what is being heard, until the session closes."""
     known = last_event_id if last_event_id is not None else after or 0
     running = False
     if known:
         session = await council.session(str(session_id))
-        running = session.stage not in ("complete", "error")
+        running = session.stage not in ENDED
     lists = batches(council.events(str(session_id), known), config.heartbeat_s)
     if not running:  # something is there at once: an event, an error, or the end
         first = await anext(lists, None)
         if first is None:
             return Response(status_code=204)
         lists = _from(first, lists)
-    return EventStream(frames(lists))
+    when_left = _cancelling(council, str(session_id)) if cancel_on_disconnect else None
+    return EventStream(frames(lists), when_left)
+
+
+def _cancelling(council: Council, session_id: str) -> Callable[[], Awaitable[None]]:
+    async def cancel() -> None:
+        with suppress(CouncilError):  # it has ended meanwhile, and nobody is there to be told
+            await council.cancel(session_id)
+
+    return cancel
 
 
 async def _from(
@@ -74,26 +94,26 @@ async def _from(
 
 @router.websocket("/ws/{session_id}")
 async def follow(
-    socket: WebSocket, session_id: str, council: CouncilAtHand, config: Config
+    socket: WebSocket,
+    session_id: str,
+    council: CouncilAtHand,
+    config: Config,
+    cancel_on_disconnect: CancelOnDisconnect = False,
 ) -> None:
     """The same events, a JSON frame each. Closes 1000 after the closing event, 4404 when there is
-    no such session, 4422 when `after` is no number, 1013 when the council was lost."""
+    no such session, 4422 when `after` is no number, 1013 when the council was lost or the client
+    was too slow: it may come back with `after`."""
     await socket.accept()
     code, reason = COMPLETE, ""
     try:
         known = _position(socket.query_params.get("after", "0"))
-        events = council.events(_canonical(session_id), known)
-        sending = asyncio.create_task(_send(socket, batches(events, config.heartbeat_s)))
-        leaving = asyncio.create_task(_until_gone(socket))
-        try:
-            await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            leaving.cancel()
-            if not sending.done():
-                sending.cancel()
-            await asyncio.wait({sending, leaving})
-        if not sending.cancelled():
-            sending.result()
+        session_id = _canonical(session_id)
+        lists = batches(council.events(session_id, known), config.heartbeat_s)
+        told = await _while_there(socket, _send(socket, lists))
+        if told is None and cancel_on_disconnect:
+            await _cancelling(council, session_id)()
+        if told is False and (await council.session(session_id)).stage not in ENDED:
+            code, reason = TRY_AGAIN, "stream_ended"
     except SessionNotFound as error:
         code, reason = UNKNOWN_SESSION, error.code
     except ValueError:
@@ -104,6 +124,20 @@ async def follow(
         return
     if socket.client_state is WebSocketState.CONNECTED:
         await socket.close(code, reason)
+
+
+async def _while_there(socket: WebSocket, sends: Coroutine[Any, Any, bool]) -> bool | None:
+    """What `sends` gives; None when the client leaves first."""
+    sending = asyncio.create_task(sends)
+    leaving = asyncio.create_task(_until_gone(socket))
+    try:
+        await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        leaving.cancel()
+        if not sending.done():
+            sending.cancel()
+        await asyncio.wait({sending, leaving})
+    return None if sending.cancelled() else sending.result()
 
 
 def _canonical(session_id: str) -> str:
@@ -120,11 +154,14 @@ def _position(text: str) -> int:
     return int(text)
 
 
-async def _send(socket: WebSocket, lists: AsyncGenerator[list[AnyEvent], None]) -> None:
+async def _send(socket: WebSocket, lists: AsyncGenerator[list[AnyEvent], None]) -> bool:
+    """Whether all was told: the closing event, or nothing because there was nothing more."""
+    told: AnyEvent | None = None
     async with aclosing(lists):
         async for batch in lists:
-            for event in batch:
-                await socket.send_text(event.model_dump_json())
+            for told in batch:
+                await socket.send_text(told.model_dump_json())
+    return isinstance(told, SessionClosed)
 
 
 async def _until_gone(socket: WebSocket) -> None:

@@ -275,6 +275,50 @@ async def test_a_websocket_client_that_leaves_is_let_go_and_the_session_goes_on(
     assert (await council.session(session_id)).stage == "opinions"
 
 
+@pytest.mark.parametrize("kind", ["http", "websocket"])
+@pytest.mark.parametrize(("cancel", "stage"), [("true", "error"), ("false", "opinions")])
+async def test_row_33_leaving_cancels_only_where_that_was_asked_for(
+    kind: str, cancel: str, stage: str
+) -> None:
+    council = FakeCouncil(held=True)
+    session_id = await opened(council)
+    query = f"?cancel_on_disconnect={cancel}"
+    wire = Wire(council, (path if kind == "http" else ws)(session_id, query), kind)
+    while "stage_started" not in str(await wire.next()):
+        pass
+    wire.leave(kind)
+    async with asyncio.timeout(5):
+        await wire.serving
+    assert (await council.session(session_id)).stage == stage
+
+
+@pytest.mark.parametrize("kind", ["http", "websocket"])
+async def test_row_33_hearing_a_session_to_its_end_is_not_leaving_it(kind: str) -> None:
+    council = FakeCouncil(held=True)
+    session_id = await opened(council)
+    where = (path if kind == "http" else ws)(session_id, "?cancel_on_disconnect=true")
+    wire = Wire(council, where, kind)
+    await council.listened.wait()
+    await council.finish(session_id)
+    wire.leave(kind)
+    async with asyncio.timeout(5):
+        await wire.serving
+    assert (await council.session(session_id)).stage == "complete"
+
+
+async def test_a_websocket_whose_stream_ends_before_the_session_is_told_to_come_back() -> None:
+    """So it is when the council let a slow reader go."""
+
+    class Short(FakeCouncil):
+        async def events(self, session_id: str, after: int = 0) -> AsyncIterator[AnyEvent]:
+            for event in self.sittings[session_id].heard:
+                yield event
+
+    council = Short(held=True)
+    accept, *events, close = await followed(Wire(council, ws(await opened(council)), "websocket"))
+    assert (len(events), close["code"]) == (2, 1013)
+
+
 @pytest.mark.parametrize("origin", ["http://evil.example", "null"])
 async def test_a_websocket_from_elsewhere_is_refused_before_it_is_accepted(origin: str) -> None:
     council = FakeCouncil()

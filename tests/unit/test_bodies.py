@@ -115,7 +115,7 @@ async def test_requests_without_a_body_pass(client: httpx.AsyncClient) -> None:
     assert (await client.delete("/echo")).status_code == 200
 
 
-async def call(receive: Receive, deadline_s: float = 30.0) -> list[Message]:
+async def call(receive: Receive, deadline_s: float = 30.0, slack_s: float = 8.0) -> list[Message]:
     """What the middleware sends when the body comes from `receive`; the app must not be called."""
     sent: list[Message] = []
 
@@ -127,7 +127,7 @@ async def call(receive: Receive, deadline_s: float = 30.0) -> list[Message]:
 
     headers = [(b"content-type", b"application/json")]
     scope = {"type": "http", "method": "POST", "headers": headers}
-    await StrictBodies(app, LIMIT, deadline_s)(scope, receive, send)
+    await StrictBodies(app, LIMIT, deadline_s, slack_s)(scope, receive, send)
     return sent
 
 
@@ -148,6 +148,15 @@ async def test_a_body_that_never_ends_is_cut_at_the_deadline() -> None:
     start, _ = await call(receive, deadline_s=0.01)
     assert start["status"] == 408
     assert (b"connection", b"close") in start["headers"]
+
+
+async def test_row_36_a_body_that_dribbles_is_cut_long_before_the_deadline() -> None:
+    async def receive() -> Message:
+        await asyncio.sleep(0.01)
+        return {"type": "http.request", "body": b" ", "more_body": True}
+
+    start, _ = await call(receive, deadline_s=60, slack_s=0.05)
+    assert start["status"] == 408
 
 
 async def test_a_body_without_end_is_not_held_in_memory() -> None:
