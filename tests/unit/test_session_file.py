@@ -1,6 +1,7 @@
 """The file that sessions live in: what is refused and left as it is, and what is brought up to date
 (faults.md, rows 28 and 47)."""
 
+import asyncio
 import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Callable
@@ -18,7 +19,7 @@ from actors.orchestrator import CouncilOrchestrator
 from actors.session_log import is_damaged
 from actors.sessions import SessionStore
 from tests.scripted import ScriptedPool, seat_of_call, stage_of_call
-from tests.session_events import Summaries, started, write_schema_1
+from tests.session_events import Summaries, notice, started, write_schema_1
 
 FIRST = CouncilRequest(
     query="A whole one?",
@@ -80,6 +81,19 @@ async def test_row_28_a_damaged_file_is_kept_and_the_way_out_is_said(
     await store.close()
     rewrite(path, lambda data: spoil(data, at))
     assert says_how_to_restore(refused(path), path)
+
+
+async def test_row_28_a_page_that_rots_while_the_store_is_open_is_told_and_not_a_bug(
+    path: Path, store: SessionStore
+) -> None:
+    names = [(await store.create(started("x" * 500))).session_id for _ in range(50)]
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    rewrite(path, lambda data: data[:4096] + b"\xa5" * (len(data) - 4096))
+    asked = [store.events(names[7]), store.page(9), store.append(names[7], [notice(names[7])])]
+    for refused in await asyncio.gather(*asked, return_exceptions=True):
+        assert isinstance(refused, StoreUnavailable)
+        assert says_how_to_restore(str(refused), path)
 
 
 async def killed(store: SessionStore, path: Path, into: Path) -> Path:
