@@ -18,6 +18,7 @@ from actors.agent import AgentConfig, OllamaAgent
 from actors.chairman import ChairmanActor
 from actors.council import minutes
 from actors.council.deliberation import replay
+from actors.errors import AgentLost
 from actors.messages.calls import Agent, CallFailed, Delta, GenerateCall, Generated
 from actors.messages.configs import OrchestratorConfig
 from actors.messages.events import LiveEvent, StoredEvent
@@ -76,6 +77,10 @@ class NearAgent:
                     if isinstance(event, Generated):
                         self._answered.append((call, event))
                     yield event
+                    if not isinstance(event, Delta):
+                        return
+        gone = AgentLost("The agent ended without a result.")
+        yield CallFailed(code=gone.code, detail=gone.detail, retryable=gone.retryable)
 
 
 class LocalHosts:
@@ -90,6 +95,16 @@ class LocalHosts:
         self._agents: dict[Site, OllamaAgent] = {}
         self._clients: list[httpx.AsyncClient] = []
 
+    async def unplug(self, name: str) -> LocalPc:
+        """The PC is gone with all that ran there, as Ray tells it. Returns it, to be plugged in."""
+        self._probes.pop(name, None)
+        for site in [site for site in self._agents if site.node == name]:
+            await self._agents.pop(site).claim(self._config(site))
+        return self.pcs.pop(name)
+
+    def plug(self, pc: LocalPc) -> None:
+        self.pcs[pc.name] = pc
+
     async def nodes(self) -> tuple[NodeView, ...]:
         return tuple(pc.view for pc in self.pcs.values())
 
@@ -99,19 +114,12 @@ class LocalHosts:
         return await self._probes[node.name].report()
 
     async def start(self, site: Site) -> Agent | CallFailed:
-        config = AgentConfig(
-            model=site.model,
-            url=site.url,
-            node=site.node,
-            num_ctx=self._num_ctx,
-            num_parallel=site.num_parallel,
-            deadlines=self._deadlines,
-        )
-        agent = self._agents[site] = OllamaAgent(config, self._http)
+        agent = self._agents[site] = OllamaAgent(self._config(site), self._http)
         return await agent.load() or NearAgent(agent, self.answered)
 
     async def stop(self, site: Site) -> None:
-        await self._agents.pop(site).unload()
+        if agent := self._agents.pop(site, None):
+            await agent.unload()
 
     async def found(self) -> tuple[Site, ...]:
         return ()
@@ -119,6 +127,16 @@ class LocalHosts:
     async def close(self) -> None:
         for client in self._clients:
             await client.aclose()
+
+    def _config(self, site: Site) -> AgentConfig:
+        return AgentConfig(
+            model=site.model,
+            url=site.url,
+            node=site.node,
+            num_ctx=self._num_ctx,
+            num_parallel=site.num_parallel,
+            deadlines=self._deadlines,
+        )
 
     def _http(self) -> httpx.AsyncClient:
         self._clients.append(new_http_client())
