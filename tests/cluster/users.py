@@ -27,7 +27,7 @@ class Visitor:
     def __init__(self, host: Host, url: str, token: str | None = None) -> None:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._http = httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=90)
-        self._threads = ThreadPoolExecutor(4, initializer=_enter, initargs=(host.pid,))
+        self._threads = ThreadPoolExecutor(4, initializer=enter_network, initargs=(host.pid,))
 
     def get(self, path: str) -> httpx.Response:
         return self._threads.submit(self._http.get, path).result()
@@ -68,6 +68,10 @@ class ModelServer:
         """How often the model was asked."""
         return sum(r["json"]["model"] == model for r in self._chats())
 
+    def asked(self) -> list[dict[str, Any]]:
+        """Every call for an answer so far, as the fake tells it."""
+        return self._chats()
+
     def restart(self) -> None:
         """Cuts every answer in the making, forgets the scripts."""
         self._process.end_inside()
@@ -93,7 +97,8 @@ class Council:
         home = pc1.home / ".llm-council"
         key = (home / "api_key").read_text().strip()
         token = (home / "ray_token").read_text().strip()
-        self.http = Visitor(seat or pc1, f"http://{pc1.ip}:8000", key)
+        self.url, self.key = f"http://{pc1.ip}:8000", key
+        self.http = Visitor(seat or pc1, self.url, key)
         self._ray = Visitor(pc1, "http://127.0.0.1:8265", token)
 
     def open(self, *models: str, **more: Any) -> str:
@@ -173,7 +178,7 @@ def _question(models: tuple[str, ...], more: dict[str, Any]) -> dict[str, Any]:
     return {"query": "Why is the sky blue?", "selected_agents": seats, **more}
 
 
-def _enter(pid: int) -> None:
+def enter_network(pid: int) -> None:
     """This thread's sockets are opened in that process's network from now on."""
     libc = ctypes.CDLL(None, use_errno=True)
     namespace = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY)

@@ -240,6 +240,7 @@ class FakeOllama:
             {
                 "path": r.path,
                 "json": r.json,
+                "at": r.at,
                 "begun_at": r.begun_at,
                 "finished": r.finished,
                 "cancelled": r.cancelled,

@@ -1,0 +1,169 @@
+"""Three simulated PCs for faults: PC1 coordinates, PC2 and PC3 have the models, each by a fake.
+
+Kills what it is told to kill, sees what came back, reads the store from outside. Decides nothing.
+"""
+
+import json
+import signal
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import psutil
+
+from tests.cluster import victims
+from tests.cluster.boxes import until
+from tests.cluster.clients import Clients, questions
+from tests.cluster.hosts import Host, Lan
+from tests.cluster.ledger import Chat, Step, ledger
+from tests.cluster.users import COUNCIL, STARTS_S, Council, ModelServer, join, up
+from tests.cluster.verdicts import Kill
+
+MODELS = {"pc2": "alpha,beta,gamma", "pc3": "alpha,beta,delta"}
+SEATINGS = (
+    ("alpha", "beta", "gamma"),
+    ("beta", "delta", "alpha"),
+    ("alpha", "alpha"),
+    ("beta", "gamma", "delta"),
+)
+"""Models of the seats; some have one PC only. No more models than slots: none has to make room."""
+SPEECH = ("--latency-ms", "250", "--tokens", "10")
+PART = "is part of the council"
+BACK_S = 90.0
+AT_REST = {"orchestrator": 1, "chairman": 1, "replica": 1, "agent": 6, "probe": 3, "raylet": 3}
+"""Processes on all PCs while nothing is asked; an agent for each model of each PC."""
+
+
+class Testbed:
+    """PCs that are up and joined. `kills` is what was killed so far."""
+
+    def __init__(self, lan: Lan) -> None:
+        self.pc1 = lan.host("pc1", "10.77.0.1")
+        self.workers = (lan.host("pc2", "10.77.0.2"), lan.host("pc3", "10.77.0.3"))
+        self.servers = {pc.name: ModelServer(pc, MODELS[pc.name], *SPEECH) for pc in self.workers}
+        self._line = up(self.pc1, "--no-models")
+        self.joined = {pc.name: join(pc, self._line) for pc in self.workers}
+        self.council = Council(self.pc1)
+        for model in ("gamma", "delta"):
+            until(lambda m=model: self.council.knows(m), STARTS_S, f"the PC of {model} is known")
+        self.kills: list[Kill] = []
+
+    @property
+    def hosts(self) -> tuple[Host, ...]:
+        return (self.pc1, *self.workers)
+
+    @property
+    def store(self) -> Path:
+        return self.pc1.home / ".llm-council" / "sessions.db"
+
+    def clients(self, count: int, seed: int) -> Clients:
+        asks = questions(seed, SEATINGS)
+        return Clients(self.pc1, self.council.url, self.council.key, count, asks)
+
+    def kill(self, kind: str, chance: Random) -> Kill:
+        """SIGKILL to one process of that kind, as soon as there is one."""
+        if kind == "raylet":
+            return self._kill_raylet(chance)
+        found = until(lambda: victims.every(self.hosts, kind), BACK_S, f"a living {kind}")
+        pc, process = chance.choice(found)
+        process.kill()
+        return self._note(Kill(time.monotonic(), kind, pc.name))
+
+    def look(self) -> bool:
+        """Notes which of the killed PCs are back; whether all of them are."""
+        for number, kill in enumerate(self.kills):
+            if kill.kind == "raylet" and kill.back_at is None and self._joins(kill.pc) > kill.joins:
+                self.kills[number] = replace(kill, back_at=time.monotonic())
+        return all(kill.back_at for kill in self.kills if kill.kind == "raylet")
+
+    def at_rest(self) -> None:
+        """Waits until every process of the council is there once, and no other."""
+        until(lambda: self.roles() == AT_REST, 60, f"{AT_REST}, not {self.roles()}")
+
+    def every_slot_works(self) -> None:
+        """All six agents are at work at once: no slot was kept by a call that is long over."""
+        for server in self.servers.values():
+            server.script("*", "answer", latency_s=8, always=True)
+        asked = self.council.open("alpha", "alpha", "beta", "beta", "gamma")
+        also = self.council.open("delta")
+        try:
+            until(
+                lambda: all(
+                    sorted(server.at_work()) == MODELS[pc].split(",")
+                    for pc, server in self.servers.items()
+                ),
+                30,
+                "every slot is taken at once",
+            )
+        finally:
+            for server in self.servers.values():
+                server.unscript()
+        for session_id in (asked, also):
+            assert self.council.ended(session_id, 60)["stage"] == "complete"
+
+    def integrity(self) -> str:
+        """SQLite's own verdict on the store, while the council goes on: `ok`, or what is wrong."""
+        with self._reader() as db:
+            return ", ".join(row[0] for row in db.execute("PRAGMA integrity_check"))
+
+    def stored(self) -> dict[str, list[dict[str, Any]]]:
+        """Every session's events, as they are on disk."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        with self._reader() as db:
+            rows = db.execute("SELECT session_id, body FROM events ORDER BY session_id, seq")
+            for session_id, body in rows:
+                found.setdefault(session_id, []).append(json.loads(body))
+        return found
+
+    def ledger(self) -> dict[Step, list[Chat]]:
+        return ledger((name, server.asked()) for name, server in self.servers.items())
+
+    def roles(self) -> dict[str, int]:
+        """How many processes of each role there are on all PCs."""
+        names = [victims.role(p) for host in self.hosts for p in host.outside()]
+        return {name: names.count(name) for name in AT_REST}
+
+    def leave(self) -> list[str]:
+        """Ctrl-C on the workers, `down` on PC1; the processes that are left all the same."""
+        for joined in self.joined.values():
+            joined.send(signal.SIGINT)
+        for joined in self.joined.values():
+            joined.wait(60)
+        self.pc1.run(*COUNCIL, "down")
+        every = [line for host in self.hosts for line in host.processes()]
+        return [line for line in every if "tests.fakes" not in line]
+
+    def close(self) -> None:
+        self.council.close()
+        for server in self.servers.values():
+            server.close()
+
+    def _kill_raylet(self, chance: Random) -> Kill:
+        found = until(self._raylets, BACK_S, "the raylet of a worker that has joined")
+        pc, process = chance.choice(found)
+        kill = Kill(time.monotonic(), "raylet", pc.name, joins=self._joins(pc.name))
+        process.kill()
+        return self._note(kill)
+
+    def _raylets(self) -> list[tuple[Host, psutil.Process]]:
+        self.look()
+        out = {kill.pc for kill in self.kills if kill.kind == "raylet" and not kill.back_at}
+        return [(pc, p) for pc, p in victims.every(self.workers, "raylet") if pc.name not in out]
+
+    def _note(self, kill: Kill) -> Kill:
+        self.kills.append(kill)
+        return kill
+
+    def _joins(self, pc: str) -> int:
+        return self.joined[pc].said().count(PART)
+
+    @contextmanager
+    def _reader(self) -> Iterator[sqlite3.Connection]:
+        uri = f"{self.store.as_uri()}?mode=ro"
+        with closing(sqlite3.connect(uri, uri=True, timeout=30)) as db:
+            yield db
