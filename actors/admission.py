@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 
 from actors.council.backlog import Bounds, Vessel, place, refusal, seconds, vessels, waits
 from actors.council.deliberation import Session, answers
@@ -40,15 +41,12 @@ class Admission:
         self._total: dict[str, Load] = {}
         self._known = Experience()
         self._news = 0
+        self._numbers = count()
         self._pcs: tuple[Vessel, ...] = ()
 
     def see(self, reports: Iterable[NodeReport]) -> None:
         """What the PCs told last; estimates go by that until the next time."""
         self._pcs = vessels(reports)
-
-    def learn(self, session: Session) -> None:
-        """How long calls took in a session that is over."""
-        self._known = self._known.heard(answers(session))
 
     def admit(self, session: Session) -> None:
         """Counts the session, or raises `QueueFull`. Who is admitted must `leave` in the end."""
@@ -71,14 +69,13 @@ class Admission:
             self._forget(session_id)
 
     @contextmanager
-    def call(
-        self, call_id: str, request: WorkerRequest, model: str
-    ) -> Iterator[Callable[[Generated], None]]:
+    def call(self, request: WorkerRequest, model: str) -> Iterator[Callable[[Generated], None]]:
         """Counts a single call as long as it runs, or raises `QueueFull`. What it gives wants to be
         told how the call ended."""
         self._look_around()
         owes = owed_by_worker(request, model, self._known)
         self._check(owes)
+        call_id = f"call {next(self._numbers)}"
         self._count(call_id, _Open(), owes)
         try:
             yield lambda said: self._heard(model, said)

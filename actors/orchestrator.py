@@ -6,32 +6,24 @@ A thin shell: what is owed next is decided in `actors.council`, performed in `he
 
 import asyncio
 import logging
-import secrets
-import uuid
 from collections.abc import AsyncIterator, Callable
-from datetime import datetime, timedelta
-from typing import TypeVar
+from datetime import datetime
+from weakref import WeakValueDictionary
 
 import ray
 
+from actors.admission import Admission
 from actors.audience import Batch
-from actors.clock import boot_time, now
+from actors.clock import now
 from actors.council import minutes
+from actors.council.backlog import Bounds
 from actors.council.briefs import Limits
-from actors.council.deliberation import Session, begin, replay
-from actors.council.recommended import catalogue
-from actors.council.seating import SeatingDefaults, installed_name, seat
-from actors.errors import (
-    ModelNotInstalled,
-    NoModelServer,
-    SessionFinished,
-    SessionRunning,
-    Superseded,
-)
+from actors.council.deliberation import Session, replay
+from actors.errors import SessionFinished, SessionRunning, Superseded
 from actors.hearing import Chairman, Hearing
 from actors.messages.configs import OrchestratorConfig
-from actors.messages.events import AnswerEvent, LiveEvent, SessionStarted, StoredEvent
-from actors.messages.nodes import InstalledModel, ModelCatalogue, NodeReport, NodeStanding
+from actors.messages.events import AnswerEvent, LiveEvent, StoredEvent
+from actors.messages.nodes import ModelCatalogue, NodeReport, NodeStanding
 from actors.messages.requests import CouncilRequest, WorkerRequest, WorkerResult
 from actors.messages.sessions import CouncilSession, SessionSummary
 from actors.pool import Pool
@@ -39,9 +31,9 @@ from actors.record import Record, stage_of
 from actors.session_rows import Idempotency
 from actors.sessions import SessionStore
 from actors.sitting import Sitting
+from actors.summons import Summons
 from actors.worker import generate
 
-T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
@@ -56,6 +48,9 @@ class CouncilOrchestrator:
         self._store = SessionStore(config.store_path, minutes.summarise)
         self._pool = make_pool()
         self._chairman = chairman
+        self._admission = Admission(Bounds(config.max_queue_s, config.max_open))
+        self._summons = Summons(config, self._pool, self._admission)
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._sittings: dict[str, Sitting] = {}
         self._superseded = False
         self._resumed = False
@@ -64,24 +59,32 @@ class CouncilOrchestrator:
     async def open(
         self, request: CouncilRequest, idempotency_key: str | None = None
     ) -> CouncilSession:
-        """Stores the session and lets it be heard; returns once it is committed."""
+        """Stores the session and lets it be heard; returns once it is committed. What is over the
+        bounds is refused with `QueueFull`, but never a retry of what was accepted."""
         await self._started()
-        key = Idempotency.of(idempotency_key, request) if idempotency_key else None
-        if key and (known := await self._store.find(key)):
-            return await self.session(known)
-        started = await self._by_reports(lambda reports: self._summon(request, reports))
         # What is stored is heard, even where whoever asked leaves in this very moment.
-        return await asyncio.shield(self._accept(started, key))
+        return await asyncio.shield(self._open(request, idempotency_key))
 
-    async def _accept(self, started: SessionStarted, key: Idempotency | None) -> CouncilSession:
+    async def _open(self, request: CouncilRequest, idempotency_key: str | None) -> CouncilSession:
+        key = Idempotency.of(idempotency_key, request) if idempotency_key else None
+        turn = self._turns.setdefault(key.key, asyncio.Lock()) if key else asyncio.Lock()
+        async with turn:  # a retry finds what is on its way to the store
+            if key and (known := await self._store.find(key)):
+                return await self.session(known)
+            return await self._accept(await self._summons.session(request), key)
+
+    async def _accept(self, session: Session, key: Idempotency | None) -> CouncilSession:
         try:
-            created = await self._store.create(started, key)
-        except Superseded:
-            self._step_down()
+            created = await self._store.create(session.started, key)
+        except BaseException as error:
+            self._admission.leave(session.session_id)
+            if isinstance(error, Superseded):
+                self._step_down()
             raise
         if created.existing:
+            self._admission.leave(session.session_id)
             return await self.session(created.session_id)
-        return minutes.view(self._hear(begin(started)).session)
+        return self._view(self._hear(session).session)
 
     async def wait(self, session_id: str) -> CouncilSession:
         """The session once it has ended, however it ended."""
@@ -95,14 +98,16 @@ class CouncilOrchestrator:
     async def session(self, session_id: str) -> CouncilSession:
         await self._started()
         if sitting := self._sittings.get(session_id):
-            return minutes.view(sitting.record.session)
+            return self._view(sitting.record.session)
         return minutes.view(replay(await self._store.events(session_id)))
 
     async def sessions(
         self, limit: int, before: datetime | None, q: str | None
     ) -> tuple[SessionSummary, ...]:
         await self._started()
-        return tuple(await self._store.page(limit, before, q))
+        page = await self._store.page(limit, before, q)
+        places = self._admission.places(s.session_id for s in page if s.stage == "pending")
+        return tuple(minutes.placed(line, places.get(line.session_id)) for line in page)
 
     async def events(self, session_id: str, after: int = 0) -> AsyncIterator[Batch]:
         """Batches of events: what is stored after `after`, the text so far of who speaks now, then
@@ -143,7 +148,7 @@ class CouncilOrchestrator:
         await self._store.delete(session_id)
 
     async def catalogue(self) -> ModelCatalogue:
-        return catalogue(_staying(await self._pool.reports()))
+        return await self._summons.catalogue()
 
     async def nodes(self) -> tuple[NodeReport, ...]:
         return await self._pool.reports()
@@ -164,13 +169,14 @@ class CouncilOrchestrator:
     async def readiness(self) -> dict[str, bool]:
         """`store` writable; `agents`: some PC's model server is there and has a model."""
         await self._started()
-        reports = _staying(await self._pool.reports())
-        return {"store": await self._store.writable(), "agents": bool(_installed(reports))}
+        possible = await self._summons.possible()
+        return {"store": await self._store.writable(), "agents": possible}
 
     async def generate(self, request: WorkerRequest) -> WorkerResult:
-        """One stateless generation on whichever PC the pool picks."""
-        model = await self._by_reports(lambda reports: _resolve(request.model, reports))
-        return await generate(self._pool, request, model, self._limits, self._config.deadline_s)
+        """One stateless generation on whichever PC the pool picks. Raises `QueueFull` too."""
+        model, timeout_s = await self._summons.model(request.model), self._config.deadline_s
+        with self._admission.call(request, model) as heard:
+            return await generate(self._pool, request, model, self._limits, timeout_s, heard)
 
     async def close(self) -> None:
         """Stops hearing without closing the sessions: the next start goes on with them."""
@@ -199,52 +205,23 @@ class CouncilOrchestrator:
             self._starting = asyncio.create_task(self._start())
         await asyncio.shield(self._starting)
 
-    async def _by_reports(self, choose: Callable[[tuple[NodeReport, ...]], T]) -> T:
-        """`choose` by what the PCs told last; if a model is missing there, by what they tell now:
-        a PC may just have joined, a model just have been pulled."""
-        try:
-            return choose(_staying(await self._pool.reports()))
-        except (ModelNotInstalled, NoModelServer):
-            reports = await self._pool.reports(fresh=True)
-        try:
-            return choose(_staying(reports))
-        except (ModelNotInstalled, NoModelServer) as error:
-            away = ", ".join(report.name for report in reports if report not in _staying(reports))
-            if not away:
-                raise
-            raise type(error)(f"{error.detail} Taken out (./council drain): {away}.") from None
-
-    def _summon(self, request: CouncilRequest, reports: tuple[NodeReport, ...]) -> SessionStarted:
-        config = self._config
-        defaults = SeatingDefaults(
-            models=config.models,
-            chairman_model=config.chairman_model,
-            max_agents=config.max_agents,
-            max_query=config.max_query,
-        )
-        seating = seat(request, _installed(reports), defaults)
-        at = now()
-        return SessionStarted(
-            session_id=str(uuid.uuid4()),
-            seq=1,
-            at=at,
-            request=request,
-            seats=seating.seats,
-            chairman_model=seating.chairman_model,
-            seed=secrets.randbits(32),
-            deadline_at=at + timedelta(seconds=request.deadline_s or config.deadline_s),
-            boot=boot_time(),
-        )
+    def _view(self, session: Session) -> CouncilSession:
+        """With its place in the queue, until a PC has come to it."""
+        waits = not session.asked and session.closed is None
+        places = self._admission.places([session.session_id]) if waits else {}
+        return minutes.view(session, places.get(session.session_id))
 
     def _hear(self, session: Session) -> Record:
         record = Record(session, self._store.append)
         hearing = Hearing(record, self._pool, self._chairman, self._limits)
         self._sittings[session.session_id] = Sitting(record, hearing, self._ended)
+        self._admission.follow(session.session_id, lambda: record.session)
         self._expect()
         return record
 
     def _ended(self, sitting: Sitting) -> None:
         self._sittings.pop(sitting.record.session.session_id, None)
+        self._admission.leave(sitting.record.session.session_id)
         if sitting.record.session.closed is not None:  # else the next start owes it still
             self._expect()
         if sitting.superseded:
@@ -265,21 +242,6 @@ class CouncilOrchestrator:
             log.warning("another orchestrator has taken the sessions over; this one stops")
             self._superseded = True
             self._stepping_down = asyncio.create_task(self.close())
-
-
-def _staying(reports: tuple[NodeReport, ...]) -> tuple[NodeReport, ...]:
-    """The PCs that new questions may count on."""
-    return tuple(report for report in reports if report.duty == "serving")
-
-
-def _installed(reports: tuple[NodeReport, ...]) -> tuple[InstalledModel, ...]:
-    """Every model that some PC has on disk, once."""
-    found = {m.name: m for report in reports if report.ollama for m in report.ollama.installed}
-    return tuple(found.values())
-
-
-def _resolve(model: str, reports: tuple[NodeReport, ...]) -> str:
-    return installed_name(model, [installed.name for installed in _installed(reports)])
 
 
 def _still_speaking(so_far: Batch, stored: list[StoredEvent]) -> Batch:

@@ -2,19 +2,26 @@
 
 import asyncio
 import uuid
+from collections.abc import Callable
 
 from actors.calls import Caller, ask_agent, call_model
 from actors.council.briefs import Limits, too_long, worker_call
 from actors.errors import ContextOverflow, model_call_error
-from actors.messages.calls import CallFailed, Delta, GenerateCall
+from actors.messages.calls import CallFailed, Delta, GenerateCall, Generated
 from actors.messages.requests import WorkerRequest, WorkerResult
 from actors.pool import Demand, Pool
 
 
 async def generate(
-    pool: Pool, request: WorkerRequest, model: str, limits: Limits, timeout_s: float
+    pool: Pool,
+    request: WorkerRequest,
+    model: str,
+    limits: Limits,
+    timeout_s: float,
+    heard: Callable[[Generated], None],
 ) -> WorkerResult:
-    """`model` is the installed model's whole name. Raises `ModelCallError`s."""
+    """`model` is the installed model's whole name; `heard` is told a good answer. Raises
+    `ModelCallError`s."""
     call_id = str(uuid.uuid4())
 
     def compose(num_ctx: int, share: float) -> GenerateCall:
@@ -29,6 +36,7 @@ async def generate(
     outcome = await call_model(pool, Caller(demand, compose, ask_agent, ignore_start, ignore_text))
     if isinstance(outcome, CallFailed):
         raise model_call_error(outcome.code, outcome.detail)
+    heard(outcome)
     return WorkerResult(
         model=model,
         content=outcome.content,

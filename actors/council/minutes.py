@@ -21,14 +21,15 @@ from actors.messages.sessions import (
     FinalAnswer,
     Notice,
     Opinion,
+    QueuePlace,
     Review,
     SessionStage,
     SessionSummary,
 )
 
 
-def view(session: Session) -> CouncilSession:
-    """The whole session in the HTTP contract's shape."""
+def view(session: Session, queue: QueuePlace | None = None) -> CouncilSession:
+    """The whole session in the HTTP contract's shape. `queue`: where it waits, if it does."""
     heard = deliberation.answers(session)
     closed = session.closed
     notices = tuple(derived_notices(session))
@@ -59,6 +60,7 @@ def view(session: Session) -> CouncilSession:
         + notices,
         error=closed.error if closed else None,
         error_code=closed.error_code if closed else None,
+        queue=queue,
     )
 
 
@@ -75,6 +77,11 @@ def summary(session: Session) -> SessionSummary:
     )
 
 
+def placed(line: SessionSummary, queue: QueuePlace | None) -> SessionSummary:
+    """The line of the history with where it waits."""
+    return line.model_copy(update={"queue": queue}) if queue else line
+
+
 def summarise(events: list[StoredEvent]) -> SessionSummary:
     """One line of the history, from a session's stored events."""
     return summary(deliberation.replay(events))
@@ -86,7 +93,7 @@ def stage(session: Session) -> SessionStage:
         return session.closed.outcome
     match deliberation.next_step(session):
         case deliberation.AskOpinions() | deliberation.AwaitPcs():
-            return "opinions" if session.stages else "pending"
+            return "opinions" if session.asked or session.opinions else "pending"
         case deliberation.AskReviews():
             return "review"
         case _:

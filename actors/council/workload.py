@@ -29,8 +29,9 @@ PROMPT_TOKENS = {"opinions": 40, "review": 250, "synthesis": 200}
 """What our own words cost in a prompt, besides the question and the answers."""
 ANSWER_TOKENS = {"opinions": 300.0, "review": 240.0, "synthesis": 400.0, "worker": 200.0}
 """How long an answer is taken to be before one was heard."""
-BYTES_A_SECOND = 30e9
-"""A model reads about its whole file for every token: memory of a common PC is about that fast."""
+BYTES_A_SECOND = 100e9
+"""A model reads about its whole file for every token. A common PC's memory gives 30 to 60 GB/s, a
+graphics card's some hundred: rather too much, since nobody should be refused by a guess."""
 USUAL_BYTES = 1.3e9
 PROMPT_SPEED = 8
 """Prompt tokens are read about that many times as fast as tokens are written."""

@@ -90,8 +90,8 @@ def test_seconds_come_from_the_pcs_that_have_the_model_then_from_any_then_from_i
     assert seconds(load, pcs, both) == {"a": 4}
     assert seconds(load, pcs, Experience({("pc3", "a"): pace(5)})) == {"a": 10}
     guess = {"a": Load(1.0, 0.0, 300.0)}
-    assert seconds(guess, pcs, Experience({("pc1", "b"): pace(5)}))["a"] == pytest.approx(10.05)
-    assert seconds(guess, (), Experience())["a"] == pytest.approx(13.05)
+    assert seconds(guess, pcs, Experience({("pc1", "b"): pace(5)}))["a"] == pytest.approx(3.05)
+    assert seconds(guess, (), Experience())["a"] == pytest.approx(3.95)
 
 
 def test_beyond_the_wait_that_is_allowed_a_question_is_refused_with_the_time_to_come_back() -> None:

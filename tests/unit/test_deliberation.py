@@ -314,7 +314,7 @@ def test_the_stage_follows_the_record() -> None:
     events = whole()
     stages = [minutes.stage(heard(*events[:n])) for n in range(len(events) + 1)]
     assert stages == [
-        "pending", "opinions", "opinions", "opinions", "opinions", "review", "review", "review",
+        "pending", "pending", "opinions", "opinions", "opinions", "review", "review", "review",
         "synthesis", "synthesis", "synthesis", "complete",
     ]  # fmt: skip
 
