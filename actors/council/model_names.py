@@ -3,11 +3,16 @@
 from collections.abc import Iterable
 from functools import lru_cache
 
+from pydantic import TypeAdapter, ValidationError
+
+from actors.messages.requests import ModelName
+
 _REGISTRY = ("registry.ollama.ai/", "library/")
 _ALSO_CALLED = {"phi3.5:mini": "phi3.5:latest"}
 """The requirement's name for a model that Ollama's registry has under another tag."""
 _NOT_FOR_CHAT = ("embed", "rerank", "bert", "minilm", "bge-", "gte-", "e5-")
 _ELSEWHERE = ("-cloud", ":cloud")
+_NAME = TypeAdapter(ModelName)
 
 
 @lru_cache(maxsize=4096)
@@ -27,6 +32,14 @@ def resolve(name: str, installed: Iterable[str]) -> str | None:
         known.setdefault(canonical(one), one)
     wanted = canonical(name)
     return known.get(wanted) or known.get(_ALSO_CALLED.get(wanted, ""))
+
+
+def can_be_asked_for(name: str) -> bool:
+    """False for what a model server calls a model though no request could name it."""
+    try:
+        return bool(_NAME.validate_python(name))
+    except ValidationError:
+        return False
 
 
 def can_chat(name: str, family: str) -> bool:

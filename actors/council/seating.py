@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from actors.council.model_names import can_chat, resolve, runs_here
+from actors.council.model_names import can_be_asked_for, can_chat, resolve, runs_here
 from actors.council.personas import PERSONAS
 from actors.council.quoting import clean
 from actors.council.recommended import CHAIRMAN_MODEL, RECOMMENDED
@@ -150,10 +150,15 @@ def _default_specs(
 def _preferred(installed: Sequence[InstalledModel]) -> list[str]:
     """Models to seat unasked: the recommended ones in their order, then the others from the
     smallest on, which any PC can load."""
-    sizes = _sizes([m for m in installed if can_chat(m.name, m.family) and runs_here(m.name)])
+    sizes = _sizes([m for m in installed if _may_be_seated_unasked(m)])
     recommended = [resolve(model.name, sizes) for model in RECOMMENDED]
     others = sorted(sizes, key=lambda name: (sizes[name], name))
     return list(dict.fromkeys(name for name in (*recommended, *others) if name))
+
+
+def _may_be_seated_unasked(model: InstalledModel) -> bool:
+    name = model.name
+    return can_be_asked_for(name) and can_chat(name, model.family) and runs_here(name)
 
 
 def _personified(models: Sequence[str]) -> tuple[AgentSpec, ...]:

@@ -2,7 +2,13 @@
 
 import pytest
 
-from actors.council.model_names import can_chat, canonical, resolve, runs_here
+from actors.council.model_names import (
+    can_be_asked_for,
+    can_chat,
+    canonical,
+    resolve,
+    runs_here,
+)
 
 
 @pytest.mark.parametrize(
@@ -37,3 +43,9 @@ def test_models_that_cannot_chat_or_run_elsewhere_are_known() -> None:
     assert runs_here("qwen2.5:0.5b")
     assert not runs_here("gpt-oss:120b-cloud")
     assert not runs_here("kimi-k2:cloud")
+
+
+@pytest.mark.parametrize("name", ["", "a b", "../x", "<b>", "x" * 201, "a:b:c"])
+def test_what_no_request_could_name_is_nobodys_model(name: str) -> None:
+    assert not can_be_asked_for(name)
+    assert can_be_asked_for("hf.co/x/y:Q4_K_M")
