@@ -1,8 +1,9 @@
 """The minutes of a session as Markdown. Pure; knows nothing of HTTP or files.
 
 What models and people wrote stands in block quotes, line by line, so that no heading, list, table
-or open fence of theirs reaches beyond it. HTML and images in it are disarmed (`\\<b>`, `!\\[`): a
-reader's viewer runs nothing and fetches nothing. The exact text is in the JSON export.
+or open fence of theirs reaches beyond it. HTML, images and links that lead elsewhere than to http
+are disarmed (`\\<b>`, `!\\[`, `[x\\](javascript:`): a reader's viewer runs nothing and fetches
+nothing. The exact text is in the JSON export.
 """
 
 import re
@@ -11,7 +12,8 @@ from collections.abc import Iterable
 from actors.messages.sessions import CouncilSession, FinalAnswer, Opinion, Review
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|#~&!$])")
-_TAG = re.compile(r"<(?=[A-Za-z/!?])")
+_LIVE = re.compile(r"(\\*)(<(?=[A-Za-z/!?])|(?<=!)\[|\](?=[:\[]|\((?!https?://)))")
+"""What begins a tag or an image, or ends the text of a link; with the backslashes before it."""
 
 
 def markdown(session: CouncilSession) -> str:
@@ -122,8 +124,13 @@ def _costs(session: CouncilSession) -> list[str]:
 
 
 def _quote(text: str) -> str:
-    lines = _TAG.sub(r"\\<", text).replace("![", r"!\[").splitlines() or [""]
+    lines = _LIVE.sub(_disarmed, text).splitlines() or [""]
     return "\n".join(f"> {line}".rstrip() for line in lines)
+
+
+def _disarmed(found: re.Match[str]) -> str:
+    """One backslash more, unless their number is odd: then the last of them disarms already."""
+    return found[1] + ("" if len(found[1]) % 2 else "\\") + found[2]
 
 
 def _inline(text: str) -> str:
