@@ -382,3 +382,20 @@ async def test_row_36_a_websocket_that_never_answers_a_ping_is_let_go(
         await rest(reader)
         await until(lambda: council.listeners == 0)
     assert (await council.session(session_id)).stage == "opinions"
+
+
+async def test_row_36_a_websocket_that_neither_reads_nor_answers_is_cut_by_the_ping(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is written to it keeps a polite close from ever being done."""
+    monkeypatch.setattr("serve_app.listener.PING_S", 0.5)
+    monkeypatch.setattr("serve_app.listener.PONG_S", 0.5)
+    council = Flood()
+    session_id = (await council.open(CouncilRequest(query="Why?"))).session_id
+    served_now = Counted(build_api(council, CONFIG))
+    async with served(served_now, Patience(stall_s=3_600)) as port:
+        ask = handshake(f"/api/council/ws/{session_id}")
+        client = await stalled(port, ask, b"session_started")
+        await until(lambda: served_now.running == 0)
+        client.close()
+    assert council.ended == 1
