@@ -12,17 +12,14 @@ from typing import Any
 import httpx
 import pytest
 
-from serve_app.api import build_api
-from serve_app.configuration import ApiConfig
-from serve_app.listener import listening
 from tests.fakes import FakeOllama
 from tests.fakes import replies as say
-from tests.local_council import LocalCouncil, LocalPc, kept, local_council
+from tests.http_council import SESSIONS, served, until_complete, until_it_is
+from tests.local_council import kept
 
 pytestmark = pytest.mark.wire
 
 ALPHA, BETA, CHAIR = "alpha:1b", "beta:1b", "chair:1b"
-SESSIONS = "/api/council/sessions"
 
 
 def question(number: int = 1, *models: str) -> dict[str, Any]:
@@ -42,26 +39,6 @@ class Gate:
 
 
 @asynccontextmanager
-async def served(
-    home: Path, *fakes: FakeOllama, parallel: int = 1, **config: Any
-) -> AsyncIterator[tuple[httpx.AsyncClient, LocalCouncil]]:
-    """The HTTP interface on a socket, over a council with one PC a fake."""
-    pcs = [
-        LocalPc(f"pc{n}", fake.url, num_parallel=parallel, is_head=n == 1)
-        for n, fake in enumerate(fakes, 1)
-    ]
-    async with (
-        local_council(home, *pcs, **config) as council,
-        listening(build_api(council, ApiConfig("1", "3.11", "2.60")), "127.0.0.1", 0) as port,
-        httpx.AsyncClient(
-            base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=60,
-            limits=httpx.Limits(max_connections=None),
-        ) as http,
-    ):  # fmt: skip
-        yield http, council
-
-
-@asynccontextmanager
 async def gated() -> AsyncIterator[tuple[FakeOllama, Gate]]:
     async with FakeOllama([ALPHA, BETA, CHAIR]) as fake:
         gate = Gate()
@@ -76,19 +53,6 @@ async def stored(http: httpx.AsyncClient) -> set[str]:
     """The ids of all sessions that the store has."""
     page = (await http.get(SESSIONS, params={"limit": 200})).json()
     return {session["session_id"] for session in page["sessions"]}
-
-
-async def until_it_is(http: httpx.AsyncClient, session_id: str, *stages: str) -> dict[str, Any]:
-    async with asyncio.timeout(60):
-        while True:
-            session = (await http.get(f"{SESSIONS}/{session_id}")).json()
-            if session["stage"] in stages:
-                return dict(session)
-            await asyncio.sleep(0.02)
-
-
-async def until_complete(http: httpx.AsyncClient, session_id: str) -> dict[str, Any]:
-    return await until_it_is(http, session_id, "complete", "error")
 
 
 def assert_refused(answer: httpx.Response) -> None:
