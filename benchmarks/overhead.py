@@ -10,14 +10,8 @@ and stores every step. Absolute times are the machine's; read the ratios.
 import argparse
 import asyncio
 import json
-import os
-import statistics
-import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import httpx
@@ -26,45 +20,18 @@ from rich.console import Console
 from rich.table import Table
 
 from actors.council.prompts import review_schema
+from benchmarks.running import (
+    CHAIRMAN,
+    MODELS,
+    fake_ollama,
+    our_council,
+    our_processes,
+    pss_mib,
+    quantile,
+)
 
-ROOT = Path(__file__).parents[1]
-MODELS = [f"m{n}:1b" for n in range(1, 6)]
-CHAIRMAN = "chair:1b"
 QUERY = "Why is the sky blue?"
 Ask = Callable[[int], Awaitable[None]]
-
-
-@contextmanager
-def fake_ollama(latency_ms: int) -> Iterator[str]:
-    """A fake Ollama in a process of its own; six models fit into it."""
-    command = [sys.executable, "-m", "tests.fakes", "--latency-ms", str(latency_ms)]
-    command += ["--models", ",".join([*MODELS, CHAIRMAN]), "--max-loaded", "6", "--tokens", "40"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as fake:
-        assert fake.stdout is not None
-        try:
-            yield fake.stdout.readline().strip()
-        finally:
-            fake.terminate()
-
-
-@contextmanager
-def our_council(ollama: str, port: int) -> Iterator[tuple[str, Path]]:
-    """`./council up` with a home of its own, ended afterwards."""
-    with tempfile.TemporaryDirectory(prefix="cb", dir="/tmp") as home:
-        environment = {
-            **os.environ,
-            "COUNCIL_HOME": home,
-            "OLLAMA_HOST": ollama,
-            "OLLAMA_MAX_LOADED_MODELS": "6",
-            "OLLAMA_NUM_PARALLEL": "32",
-        }
-        council = [sys.executable, "-m", "serve_app"]
-        up = [*council, "up", "--port", str(port)]
-        subprocess.run(up, env=environment, check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
-        try:
-            yield f"http://127.0.0.1:{port}", Path(home)
-        finally:
-            subprocess.run([*council, "down"], env=environment, check=True, cwd=ROOT)
 
 
 async def bare(http: httpx.AsyncClient, ollama: str, seats: int) -> None:
@@ -149,17 +116,6 @@ async def first_delta(url: str, ollama: str, rounds: int) -> list[float]:
     return delays
 
 
-def our_processes(home: Path) -> list[psutil.Process]:
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get("COUNCIL_RUN") == str(home):
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found
-
-
 def cpu_s(home: Path) -> float:
     """CPU seconds that our processes have used, without the fake and this loader."""
     total = 0.0
@@ -170,20 +126,6 @@ def cpu_s(home: Path) -> float:
         except psutil.Error:
             continue
     return total
-
-
-def pss_mib(home: Path) -> float:
-    total = 0
-    for process in our_processes(home):
-        try:
-            total += process.memory_full_info().pss
-        except psutil.Error:
-            continue
-    return total / 2**20
-
-
-def quantile(values: list[float], share: float) -> float:
-    return statistics.quantiles(values, n=100, method="inclusive")[round(share * 100) - 1]
 
 
 async def measure(
