@@ -59,7 +59,7 @@ def main() -> None:
     parser.add_argument("--councils", type=int, default=100)
     parser.add_argument("--clients", type=int, default=3)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--only", nargs="*", choices=chaos.KINDS, default=chaos.KINDS)
+    parser.add_argument("--only", nargs="*", choices=list(chaos.KINDS), default=list(chaos.KINDS))
     chosen = parser.parse_args()
     plan = chaos.Plan(
         chosen.kills, chosen.councils, chosen.clients, chosen.seed, kinds=tuple(chosen.only)

@@ -12,7 +12,7 @@ from importlib.metadata import version
 
 import ray
 
-from cluster import api_keys, head
+from cluster import api_keys, head, run_record
 from cluster.ray_council import RayCouncil
 from cluster.secret_files import TOKEN, secret
 from cluster.settings import Settings
@@ -33,7 +33,11 @@ def deploy(settings: Settings) -> None:
     try:
         head.start_council(settings)
         app.run(
-            partial(RayCouncil, head.find_orchestrator),
+            partial(
+                RayCouncil,
+                head.find_orchestrator,
+                is_stopping=partial(run_record.is_stopping, settings.home),
+            ),
             api_config(settings),
             settings.host,
             settings.port,

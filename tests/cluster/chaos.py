@@ -14,7 +14,15 @@ from tests.cluster.testbed import Testbed
 from tests.cluster.users import STARTS_S
 from tests.cluster.verdicts import Verdict, judge
 
-KINDS = ("orchestrator", "agent", "chairman", "replica", "raylet")
+KINDS = {
+    "orchestrator": 10,
+    "agent": 10,
+    "chairman": 10,
+    "replica": 10,
+    "raylet": 10,
+    "head": 3,
+}
+"""Who is killed, and how often compared with the others: a head takes half a minute."""
 LOAD_S = 600.0
 
 
@@ -27,7 +35,7 @@ class Plan:
     clients: int = 3
     seed: int = 1
     pause_s: tuple[float, float] = (0.5, 4.0)
-    kinds: tuple[str, ...] = KINDS
+    kinds: tuple[str, ...] = tuple(KINDS)
 
 
 def run(bed: Testbed, plan: Plan, say: Callable[[str], None] = print) -> Verdict:
@@ -40,7 +48,8 @@ def run(bed: Testbed, plan: Plan, say: Callable[[str], None] = print) -> Verdict
         until(lambda: clients.ended() >= plan.clients, LOAD_S, "the load has begun")
         for number in range(1, plan.kills + 1):
             _meanwhile(bed, chance.uniform(*plan.pause_s))
-            kill = bed.kill(chance.choice(plan.kinds), chance)
+            (kind,) = chance.choices(plan.kinds, [KINDS[kind] for kind in plan.kinds])
+            kill = bed.kill(kind, chance)
             if (said := bed.integrity()) != "ok":
                 broken.append(f"after kill {number} ({kill.kind}) the store is not whole: {said}")
             at = f"{kill.at - began:>7.1f} s"

@@ -42,6 +42,9 @@ AT_REST = {"orchestrator": 1, "chairman": 1, "replica": 1, "agent": 6, "probe": 
 class Testbed:
     """PCs that are up and joined. `kills` is what was killed so far."""
 
+    __test__ = False
+    """Its name is no test's, whatever pytest makes of it."""
+
     def __init__(self, lan: Lan) -> None:
         self.pc1 = lan.host("pc1", "10.77.0.1")
         self.workers = (lan.host("pc2", "10.77.0.2"), lan.host("pc3", "10.77.0.3"))
@@ -66,9 +69,12 @@ class Testbed:
         return Clients(self.pc1, self.council.url, self.council.key, count, asks)
 
     def kill(self, kind: str, chance: Random) -> Kill:
-        """SIGKILL to one process of that kind, as soon as there is one."""
+        """SIGKILL to one process of that kind, as soon as there is one. After a head's end `up` is
+        typed again."""
         if kind == "raylet":
             return self._kill_raylet(chance)
+        if kind == "head":
+            return self._kill_head()
         found = until(lambda: victims.every(self.hosts, kind), BACK_S, f"a living {kind}")
         pc, process = chance.choice(found)
         process.kill()
@@ -149,6 +155,15 @@ class Testbed:
         kill = Kill(time.monotonic(), "raylet", pc.name, joins=self._joins(pc.name))
         process.kill()
         return self._note(kill)
+
+    def _kill_head(self) -> Kill:
+        """All of PC1 at once, as when its plug is pulled."""
+        at = time.monotonic()
+        for process in self.pc1.outside():
+            if process.pid != self.pc1.pid:
+                process.kill()
+        up(self.pc1, "--no-models")
+        return self._note(Kill(at, "head", self.pc1.name, back_at=time.monotonic()))
 
     def _raylets(self) -> list[tuple[Host, psutil.Process]]:
         self.look()
