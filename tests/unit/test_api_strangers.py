@@ -6,9 +6,10 @@ Nothing that a user sends yields a 500. The models are scripted, so nothing leav
 import asyncio
 import json
 import uuid
-from collections.abc import Iterator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, closing, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,6 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actors import session_file
 from actors.chairman import ChairmanActor
 from actors.errors import CouncilFailed, ModelCallError
 from actors.messages.calls import GenerateCall
@@ -39,6 +41,7 @@ class Send:
     runner: asyncio.Runner
     client: httpx.AsyncClient
     pool: ScriptedPool
+    home: Path
 
     def __call__(self, method: str, path: str, **more: Any) -> httpx.Response:
         return self.runner.run(self._sent(method, path, **more))
@@ -47,9 +50,19 @@ class Send:
         return await self.client.request(method, path, **more)
 
     @property
-    def asked(self) -> int:
-        """Calls to models so far."""
-        return len(self.pool.agent.calls)
+    def traces(self) -> tuple[int, int, int]:
+        """Calls to models so far, sessions and events on disk."""
+        with closing(session_file.connect(self.home / "sessions.db", 5.0)) as reader:
+            counts = "SELECT (SELECT count(*) FROM sessions), (SELECT count(*) FROM events)"
+            sessions, events = reader.execute(counts).fetchone()
+        return len(self.pool.agent.calls), sessions, events
+
+    @contextmanager
+    def leaving_no_trace(self) -> Iterator[None]:
+        """Nothing is stored and no model is asked while this lasts."""
+        before = self.traces
+        yield
+        assert self.traces == before
 
 
 def tolerant(call: GenerateCall) -> str:
@@ -70,19 +83,33 @@ def send(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Send]:
         hosts = LocalHosts(deadlines=Deadlines(), num_ctx=4096)
         app = build_api(LocalCouncil(orchestrator, hosts), ApiConfig("1", "3.11", "2.60"))
         client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost")
-        return await stack.enter_async_context(client)
+        await stack.enter_async_context(client)
+        assert (await client.get("/health/ready")).status_code == 200
+        return client
 
     with asyncio.Runner() as runner:
-        yield Send(runner, runner.run(open_council()), pool)
+        yield Send(runner, runner.run(open_council()), pool, home)
         runner.run(stack.aclose())
 
 
-def problem(response: httpx.Response, status: int) -> dict[str, Any]:
+def problem(response: httpx.Response, status: int, *codes: str) -> dict[str, Any]:
+    """The problem of that status, under one of these codes if any are named."""
     assert response.status_code == status, response.text[:500]
     assert response.headers["content-type"] == "application/problem+json"
     body: dict[str, Any] = response.json()
     assert body["status"] == status and body["code"] and body["detail"]
+    assert not codes or body["code"] in codes
     return body
+
+
+REFUSED = {
+    400: "malformed_body",
+    413: "body_too_large",
+    415: "unsupported_media_type",
+    422: "invalid_request",
+    431: "request_header_fields_too_large",
+}
+"""The code that a body is refused with, by its status."""
 
 
 def at(path: str, question: dict[str, Any]) -> dict[str, Any]:
@@ -117,21 +144,61 @@ class TestRow37:
 
     @pytest.mark.parametrize("path", PATHS)
     @pytest.mark.parametrize(("body", "status"), BODIES.values(), ids=BODIES)
-    def test_body(self, send: Send, path: str, body: bytes, status: int) -> None:
-        headers, before = {"Content-Type": "application/json"}, send.asked
-        problem(send("POST", path, content=body, headers=headers), status)
-        assert send.asked == before
+    def test_row_37_a_body_that_is_none_of_ours(
+        self, send: Send, path: str, body: bytes, status: int
+    ) -> None:
+        with send.leaving_no_trace():
+            headers = {"Content-Type": "application/json"}
+            told = send("POST", path, content=body, headers=headers)
+        problem(told, status, REFUSED[status])
 
     @pytest.mark.parametrize("path", PATHS)
-    def test_wrong_content_type(self, send: Send, path: str) -> None:
+    def test_row_37_an_integer_of_a_billion_digits_is_not_even_read(
+        self, send: Send, path: str
+    ) -> None:
+        """A gigabyte, sent in pieces and without a length: all but the first megabytes stay where
+        they are."""
+        read = 0
+
+        async def gigabyte() -> AsyncIterator[bytes]:
+            nonlocal read
+            yield b'{"query": "a", "deadline_s": '
+            for _ in range(1_000):
+                read += 1
+                yield b"9" * 1_000_000
+
+        with send.leaving_no_trace():
+            headers = {"Content-Type": "application/json"}
+            told = send("POST", path, content=gigabyte(), headers=headers)
+        problem(told, 413, "body_too_large")
+        assert told.headers["connection"] == "close"
+        assert read < 10
+
+    @pytest.mark.parametrize("path", PATHS)
+    @pytest.mark.parametrize(
+        "kind",
+        [
+            *("text/plain", "application/xml", "multipart/form-data; boundary=x", ""),
+            *("application/x-www-form-urlencoded", "application/json; charset=utf-16", None),
+        ],
+    )
+    def test_row_37_a_wrong_content_type(self, send: Send, path: str, kind: str | None) -> None:
         body = json.dumps(at(path, {"query": "Why?"})).encode()
-        for kind in ("text/plain", "application/xml", "multipart/form-data; boundary=x", ""):
-            problem(send("POST", path, content=body, headers={"Content-Type": kind}), 415)
+        headers = {} if kind is None else {"Content-Type": kind}
+        with send.leaving_no_trace():
+            told = send("POST", path, content=body, headers=headers)
+        problem(told, 415, REFUSED[415])
 
     @pytest.mark.parametrize("path", PATHS)
-    def test_huge_headers(self, send: Send, path: str) -> None:
-        for headers in ({"X-Long": "x" * 70_000}, {f"X-{n}": "x" for n in range(500)}):
-            problem(send("POST", path, json=at(path, {"query": "?"}), headers=headers), 431)
+    @pytest.mark.parametrize(
+        "headers",
+        [{"X-Long": "x" * 70_000}, {f"X-{n}": "x" for n in range(500)}],
+        ids=["one of 70 KB", "five hundred"],
+    )
+    def test_row_37_huge_headers(self, send: Send, path: str, headers: dict[str, str]) -> None:
+        with send.leaving_no_trace():
+            told = send("POST", path, json=at(path, {"query": "?"}), headers=headers)
+        problem(told, 431, REFUSED[431])
 
 
 class TestRow38:
@@ -185,15 +252,14 @@ class TestRow38:
 
     @pytest.mark.parametrize("path", (ASK, OPEN))
     @pytest.mark.parametrize(("body", "loc"), WRONG.values(), ids=WRONG)
-    def test_the_field_is_named(
+    def test_row_38_the_wrong_field_is_named(
         self, send: Send, path: str, body: dict[str, Any], loc: list[Any]
     ) -> None:
         raw = json.dumps(body, ensure_ascii=False).encode()
-        headers, before = {"Content-Type": "application/json"}, send.asked
-        told = problem(send("POST", path, content=raw, headers=headers), 422)
-        assert told["code"] == "invalid_request"
+        with send.leaving_no_trace():
+            answer = send("POST", path, content=raw, headers={"Content-Type": "application/json"})
+        told = problem(answer, 422, "invalid_request")
         assert [(error["place"], error["loc"]) for error in told["errors"]] == [("body", loc)]
-        assert send.asked == before
 
     @pytest.mark.parametrize(
         "query",
@@ -206,7 +272,7 @@ class TestRow38:
         ],
         ids=["emoji", "right to left", "an override", "control characters", "line separators"],
     )
-    def test_odd_text_is_a_question(self, send: Send, query: str) -> None:
+    def test_row_38_odd_text_is_a_question(self, send: Send, query: str) -> None:
         answer = send("POST", ASK, json={"query": query})
         assert answer.status_code == 200
         session = answer.json()
@@ -217,7 +283,9 @@ class TestRow38:
         assert session["session_id"] in {one["session_id"] for one in found}
 
     @pytest.mark.parametrize("count", [1, 2, 5])
-    def test_one_to_five_agents_sit(self, send: Send, count: int) -> None:
+    def test_row_38_one_to_five_agents_sit_also_with_the_same_model(
+        self, send: Send, count: int
+    ) -> None:
         agents = [self.AGENT] * count
         session = send("POST", ASK, json={"query": "?", "selected_agents": agents}).json()
         assert session["stage"] == "complete"
@@ -227,15 +295,30 @@ class TestRow38:
         reviewers = names if count > 1 else []
         assert [review["reviewer_id"] for review in session["reviews"]] == reviewers
 
-    def test_a_model_that_nobody_has(self, send: Send) -> None:
+    def test_row_38_a_model_that_nobody_has(self, send: Send) -> None:
         for path, body in (
             (ASK, {"query": "?", "selected_agents": [{"model": "nobody:7b"}]}),
             (OPEN, {"query": "?", "chairman_model": "nobody:7b"}),
             (GENERATE, {"model": "nobody:7b", "prompt": "?"}),
         ):
-            told = problem(send("POST", path, json=body), 422)
-            assert told["code"] == "model_not_available"
+            with send.leaving_no_trace():
+                answer = send("POST", path, json=body)
+            told = problem(answer, 422, "model_not_available")
             assert all(name in told["detail"] for name in ("nobody:7b", "a:1", "b:1"))
+
+    @pytest.mark.parametrize(
+        "model", ["../../x", "", "a b", "http://10.0.0.1/x", "a:1\n", "x" * 201]
+    )
+    def test_row_38_nor_is_a_path_a_model_for_a_single_generation(
+        self, send: Send, model: str
+    ) -> None:
+        one = {"model": model, "prompt": "?"}
+        with send.leaving_no_trace():
+            alone = send("POST", GENERATE, json=one)
+            batch = send("POST", BATCH, json={"requests": [{"model": "a:1", "prompt": "?"}, one]})
+        for answer, loc in ((alone, ["model"]), (batch, ["requests", 1, "model"])):
+            told = problem(answer, 422, "invalid_request")
+            assert [error["loc"] for error in told["errors"]] == [loc]
 
 
 class TestRow39:
@@ -255,20 +338,37 @@ class TestRow39:
     )
 
     @pytest.mark.parametrize("name", IDS, ids=range(len(IDS)))
-    def test_id(self, send: Send, name: str) -> None:
-        for method, tail in (
-            ("GET", ""),
-            ("GET", "/events"),
-            ("GET", "/export?format=json"),
-            ("DELETE", ""),
-            ("DELETE", "?purge=true"),
-        ):
-            response = send(method, f"{OPEN}/{name}{tail}")
-            problem(response, response.status_code)
-            assert response.status_code in (404, 422), (method, tail)
-        assert send("GET", f"/api/council/session/{name}").status_code in (404, 422)
+    def test_row_39_an_id_that_is_nobodys(self, send: Send, name: str) -> None:
+        """It finds nothing and changes nothing: neither what it could name, nor anything else."""
+        with send.leaving_no_trace():
+            answers = [
+                send(method, path)
+                for method, path in (
+                    ("GET", f"{OPEN}/{name}"),
+                    ("GET", f"{OPEN}/{name}/events"),
+                    ("GET", f"{OPEN}/{name}/export?format=json"),
+                    ("GET", f"/api/council/session/{name}"),
+                    ("DELETE", f"{OPEN}/{name}"),
+                    ("DELETE", f"{OPEN}/{name}?purge=true"),
+                )
+            ]
+        for answer in answers:
+            codes = {404: ("session_not_found", "not_found"), 422: ("invalid_request",)}
+            problem(answer, answer.status_code, *codes[answer.status_code])
+            assert "root:" not in answer.text
 
-    def test_an_id_in_another_spelling_is_the_same_session(self, send: Send) -> None:
+    @pytest.mark.parametrize(
+        "name", ["pc9", "x' OR '1'='1", "..%2F..%2Fetc%2Fpasswd", "%00", "a" * 4_000]
+    )
+    def test_row_39_a_pc_that_is_nobodys(self, send: Send, name: str) -> None:
+        path = f"/api/cluster/nodes/{name}/drain"
+        with send.leaving_no_trace():
+            answers = [send("POST", path, json={}), send("DELETE", path)]
+        for answer in answers:
+            codes = {404: ("node_not_found", "not_found"), 422: ("invalid_request",)}
+            problem(answer, answer.status_code, *codes[answer.status_code])
+
+    def test_row_39_an_id_in_another_spelling_is_the_same_session(self, send: Send) -> None:
         session = send("POST", ASK, json={"query": "?"}).json()
         name = session["session_id"]
         for spelling in (name.upper(), name.replace("-", ""), f"urn:uuid:{name}"):
