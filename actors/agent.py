@@ -18,6 +18,7 @@ from actors.errors import AgentLost, CallTimeout, ModelCallError, ServerBusy
 from actors.messages.calls import CallFailed, GenerateCall, Generated
 from actors.messages.message import Message
 from actors.messages.requests import ModelName
+from actors.mistakes import told
 from actors.ollama.client import OllamaClient
 from actors.ollama.deadlines import Deadlines
 from actors.ollama.wire import new_http_client
@@ -91,7 +92,8 @@ class OllamaAgent:
                 async for batch in batches:
                     yield batch
         except Exception as error:
-            log.exception("call %s broke the agent", call.call_id)
+            log.error("call %s broke the agent: %s", call.call_id, told(error))
+            log.debug("call %s", call.call_id, exc_info=error)
             yield (self._failed(AgentLost(f"The agent failed: {type(error).__name__}.")),)
         finally:
             if self._running.get(call.call_id) is running:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from actors.council.deliberation import Closed
 from actors.errors import Superseded
 from actors.hearing import Hearing
+from actors.mistakes import told
 from actors.record import Record
 
 log = logging.getLogger(__name__)
@@ -65,7 +66,8 @@ class Sitting:
         if _holds_superseded(error):
             raise Superseded("Another orchestrator has taken the sessions over.")
         # The rim: a bug of ours must not leave a session open for ever.
-        log.error("session %s failed", self.record.session.session_id, exc_info=error)
+        log.error("session %s failed: %s", self.record.session.session_id, told(error))
+        log.debug("session %s", self.record.session.session_id, exc_info=error)
         return Closed("internal", "The council failed; its log says why.")
 
     def _over(self, when_ended: Callable[["Sitting"], None]) -> None:

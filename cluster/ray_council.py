@@ -20,6 +20,7 @@ from actors.messages.events import LiveEvent, SessionClosed, StoredEvent
 from actors.messages.nodes import ModelCatalogue, NodeReport, NodeStanding
 from actors.messages.requests import CouncilRequest, WorkerRequest, WorkerResult
 from actors.messages.sessions import CouncilSession, SessionSummary
+from actors.mistakes import told_elsewhere
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -150,7 +151,9 @@ class RayCouncil:
         if isinstance(error, RayTaskError):
             if isinstance(error.cause, CouncilError):
                 return error.cause
-            log.error("the orchestrator failed: %s", error)
+            remote = told_elsewhere(error.cause, error.traceback_str)
+            log.error("the orchestrator failed in %s: %s", error.function_name, remote)
+            log.debug("the orchestrator", exc_info=error)
             return CouncilUnavailable("The orchestrator failed; its log says why.")
         self._handle = None
         return CouncilUnavailable("The orchestrator is restarting; ask again in a moment.")

@@ -21,6 +21,7 @@ from starlette.websockets import WebSocket, WebSocketState
 
 from actors.errors import CouncilError, InvalidRequest, MalformedBody
 from actors.messages.message import Message
+from actors.mistakes import told
 
 MEDIA_TYPE = "application/problem+json"
 _MAX_ERRORS = 20
@@ -115,7 +116,7 @@ def request_id(scope: Scope) -> str:
 def internal(error: Exception, request_id: str) -> Problem:
     """The problem for a mistake of ours. The log gets its type and place; what it says may hold a
     prompt, so that goes to DEBUG only."""
-    log.error("request %s failed: %s at %s", request_id, type(error).__name__, _place(error))
+    log.error("request %s failed: %s", request_id, told(error))
     log.debug("request %s", request_id, exc_info=error)
     detail = f"Something is wrong on our side. The log tells more under request {request_id}."
     return from_status(500, request_id, detail, code="internal")
@@ -199,13 +200,3 @@ def _path(field: FieldError) -> str:
 
 def _type(code: str) -> str:
     return f"urn:llm-council:problem:{code}"
-
-
-def _place(error: Exception) -> str:
-    """The innermost frames as `file:line`, without a word of what was in them."""
-    frames, trace = [], error.__traceback__
-    while trace is not None:
-        name = trace.tb_frame.f_code.co_filename.rsplit("/", 1)[-1]
-        frames.append(f"{name}:{trace.tb_lineno}")
-        trace = trace.tb_next
-    return " > ".join(frames[-5:])
