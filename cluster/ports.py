@@ -1,11 +1,16 @@
 """Which ports Ray's processes on this PC listen at. Fixed ones: random ones collide now and then.
 
-The first block is what a firewall has to let through between the PCs:
+The first block:
 
     6379        Ray's head (GCS), PC1 only
-    6380-6386   node manager, object manager, runtime env, dashboard agent (2), metrics, Ray client
+    6380-6385   node manager, object manager, runtime env, dashboard agent (2), metrics
+    6386        Ray client, PC1 only
+    6387-6388   metrics of the autoscaler and of the dashboard, PC1 only
     8265        dashboard, PC1 only, loopback only
     11000-11099 actors
+
+A council of one PC has all of them on loopback. `up --lan` and `join` open them, the dashboard
+excepted; a firewall has to let 6379-6386 and 11000-11099 through between the PCs, and 8000 (HTTP).
 
 Where one of a block's ports is taken (a Redis at 6379, a second Ray), the next block is used: 10
 higher, 1 higher for the dashboard, 100 higher for the actors.
@@ -46,8 +51,13 @@ class Ports:
         """Ray client's server (head only)."""
         return self.gcs + 7
 
+    @property
+    def metrics(self) -> dict[str, int]:
+        """Variables by which Ray's head is told where it shows its own metrics (head only)."""
+        return {"AUTOSCALER_METRIC_PORT": self.gcs + 8, "DASHBOARD_METRIC_PORT": self.gcs + 9}
+
     def all(self) -> list[int]:
-        fixed = [self.gcs + step for step in range(8)]
+        fixed = [self.gcs + step for step in range(10)]
         return [*fixed, self.dashboard, *range(self.min_worker, self.min_worker + 100)]
 
 
@@ -67,7 +77,7 @@ def free_ports(first: int | None = None, dashboard: int | None = None, skip: int
             ports = Ports(first, dashboard or 8265 + number, 11_000 + 100 * number)
         if all(is_free(port) for port in ports.all()):
             return ports
-    where = f"{first} to {first + 7}" if first else "6379 and after it"
+    where = f"{first} to {first + 9}" if first else "6379 and after it"
     raise NoFreePorts(
         f"The ports that Ray needs ({where}) are taken. End what uses them, or give"
         " others with COUNCIL_RAY_PORT=7000."

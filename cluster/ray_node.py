@@ -72,10 +72,11 @@ def ray_environment(settings: Settings) -> dict[str, str]:
     }
 
 
-def head_environment(settings: Settings) -> dict[str, str]:
+def head_environment(settings: Settings, ports: Ports) -> dict[str, str]:
     """Of the head: it keeps its tables on disk, so that it can go on after a crash."""
     return {
         **ray_environment(settings),
+        **{name: str(port) for name, port in ports.metrics.items()},
         "RAY_gcs_storage": "rocksdb",
         "RAY_gcs_storage_path": str(continuation.tables(settings.home)),
     }
@@ -119,7 +120,8 @@ def start_head(settings: Settings, slots: int, former: Ports | None = None) -> N
         address = f"{host}:{ports.gcs}"
         placed = settings.model_copy(update={"ray_address": address})
         command = head_command(placed, ports, slots)
-        node = _start(command, head_environment(placed), placed, ports, "ray-head")
+        environment = head_environment(placed, ports)
+        node = _start(command, environment, placed, ports, "ray-head")
         if node is not None:
             return node
     raise NodeDidNotStart(_why(settings.home / "logs" / "ray-head.log"))

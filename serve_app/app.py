@@ -9,9 +9,11 @@ No `from __future__ import annotations` here: Serve then hands a builder a dict.
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
 from ray import serve
+from ray.serve._private import replica
 
 from cluster.council import Council
 from serve_app.api import build_api
@@ -34,6 +36,7 @@ class CouncilApi:
         self._config = config
         self._host = host
         self._port = port
+        _grpc_on_loopback()
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         return build_api(self._connect, self._config, self._lifespan)
@@ -43,6 +46,17 @@ class CouncilApi:
         """As long as the replica lives it listens."""
         async with listening(app, self._host, self._port):
             yield
+
+
+def _grpc_on_loopback() -> None:
+    """A replica opens a gRPC port, at every address, for other deployments; we have none, and
+    nothing is to listen beyond loopback unasked. Ray has no setting for it."""
+    open_port = replica.add_port_to_grpc_server
+
+    def opened(server: Any, address: str) -> int:
+        return int(open_port(server, address.replace("[::]", "127.0.0.1")))
+
+    replica.add_port_to_grpc_server = opened
 
 
 def run(connect: Callable[[], Council], config: ApiConfig, host: str, port: int) -> None:

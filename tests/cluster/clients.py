@@ -16,8 +16,8 @@ from typing import Any
 
 import httpx
 
+from tests.cluster.boxes import enter_network
 from tests.cluster.hosts import Host
-from tests.cluster.users import enter_network
 
 PATIENCE_S = 240.0
 """So long a client goes on asking and listening; then it says that it was let down."""

@@ -7,6 +7,7 @@ from typing import Protocol, TypeVar
 import pytest
 
 from tests.cluster.hosts import Lan, why_not
+from tests.cluster.testbed import Testbed
 
 
 class Closable(Protocol):
@@ -43,3 +44,9 @@ def keep() -> Iterator[Keep]:
 def lan(keep: Keep, tmp_path_factory: pytest.TempPathFactory) -> Lan:
     """A switch without PCs. Everything on it ends with the module, whatever happened there."""
     return keep(Lan(tmp_path_factory.mktemp("lan")))
+
+
+@pytest.fixture(scope="module")
+def bed(lan: Lan, keep: Keep) -> Testbed:
+    """PC1 coordinates, PC2 and PC3 have models; see `testbed.py`."""
+    return keep(Testbed(lan))

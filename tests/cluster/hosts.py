@@ -10,12 +10,13 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import psutil
 
+from tests.cluster.bad_cable import BadCable, Quality, whole_frames
 from tests.cluster.boxes import Box, Running
 
 ROOT = Path(__file__).parents[2]
@@ -122,6 +123,24 @@ class Lan:
     def pull(self, host: Host) -> None:
         """The cable is out: nobody is told, nothing gets through."""
         self._switch(f"link set {host.name} down")
+
+    @contextmanager
+    def bad_cable(self, host: Host, quality: Quality) -> Iterator[BadCable]:
+        """The PC's cable, as it is for a while; the good one is back afterwards."""
+        near, far = f"{host.name}a", f"{host.name}b"
+        self._switch(f"link add {near} type veth peer name {far}")
+        for pid, interface in ((host.pid, "eth0"), (self._box.pid, far), (self._box.pid, near)):
+            whole_frames(pid, interface)
+        self._switch(f"link set {host.name} nomaster")
+        for words in (f"{far} master br0", f"{far} up", f"{near} up promisc on"):
+            self._switch(f"link set {words}")
+        self._switch(f"link set {host.name} promisc on")
+        try:
+            with closing(BadCable(self._box.pid, host.name, near, quality)) as cable:
+                yield cable
+        finally:
+            self._switch(f"link del {near}")
+            self._switch(f"link set {host.name} promisc off master br0")
 
     def close(self) -> None:
         for host in self.hosts:

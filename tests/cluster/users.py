@@ -3,8 +3,6 @@
 Commands run as `python -m serve_app`, which is what `./council` runs once it is installed.
 """
 
-import ctypes
-import os
 import re
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -12,13 +10,12 @@ from typing import Any
 
 import httpx
 
-from tests.cluster.boxes import Running, until
+from tests.cluster.boxes import Running, enter_network, until
 from tests.cluster.hosts import Host
 
 COUNCIL = (sys.executable, "-m", "serve_app")
 STARTS_S = 180
 """For a head or a node; a tenth of it on an idle machine."""
-CLONE_NEWNET = 0x40000000
 
 
 class Visitor:
@@ -176,13 +173,3 @@ def join(pc: Host, line: list[str], *more: str) -> Running:
 def _question(models: tuple[str, ...], more: dict[str, Any]) -> dict[str, Any]:
     seats = [{"name": f"Seat {n}", "model": model} for n, model in enumerate(models, 1)]
     return {"query": "Why is the sky blue?", "selected_agents": seats, **more}
-
-
-def enter_network(pid: int) -> None:
-    """This thread's sockets are opened in that process's network from now on."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    namespace = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY)
-    try:
-        assert libc.setns(namespace, CLONE_NEWNET) == 0, os.strerror(ctypes.get_errno())
-    finally:
-        os.close(namespace)
