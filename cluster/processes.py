@@ -80,14 +80,16 @@ def end_all(home: Path, node: str | None = None) -> int:
     return count
 
 
-def carry_mark(home: Path, node: str, token: str) -> None:
+def carry_mark(home: Path, node: str, token: str | None = None) -> None:
     """Makes this very process one of ours (it starts again under the mark), so that `down` finds
     it too. Returns at once if it is already. A token on its command line, which every user of this
     PC can read, goes on in its environment, which only this user can."""
     environment, words = inherited_environment(), without_option(sys.orig_argv[1:], "--token")
     marked = (environment.get(MARK), environment.get(NODE)) == (str(home), node)
     if not marked or words != sys.orig_argv[1:]:
-        ours = {**environment, MARK: str(home), NODE: node, JOIN_TOKEN: token}
+        ours = {**environment, MARK: str(home), NODE: node}
+        if token is not None:
+            ours[JOIN_TOKEN] = token
         os.execve(sys.executable, [sys.executable, *words], ours)
 
 

@@ -142,11 +142,17 @@ def start_worker(settings: Settings, slots: int) -> Node:
 
 def raylet_runs(node: Node) -> bool:
     """Whether the node is whole: `ray start --block` stays even where its raylet has left."""
-    try:
-        children = node.process.children()
-        return any(c.name() == "raylet" and c.status() != "zombie" for c in children)
-    except psutil.Error:
-        return False
+    return "raylet" in _children(node.process)
+
+
+def find_head(home: Path) -> processes.Process | None:
+    """The `ray start --head` of the council whose home this is, if it runs on this PC."""
+    return next((p for p in processes.ours(home) if "--head" in _line(p)), None)
+
+
+def head_runs(head: processes.Process) -> bool:
+    """Whether the head is whole."""
+    return {"gcs_server", "raylet"} <= _children(head)
 
 
 def _start(
@@ -220,10 +226,23 @@ def end(settings: Settings) -> None:
 
 
 def _is_engine(process: processes.Process) -> bool:
+    return any("cluster.embedded" in word for word in _line(process))
+
+
+def _line(process: processes.Process) -> list[str]:
+    """Its command line; none once it has ended."""
     try:
-        return any("cluster.embedded" in word for word in process.cmdline())
+        return process.cmdline()
     except psutil.Error:
-        return False
+        return []
+
+
+def _children(process: processes.Process) -> set[str]:
+    """What the processes that it started and that still run are called."""
+    try:
+        return {c.name() for c in process.children() if c.status() != psutil.STATUS_ZOMBIE}
+    except psutil.Error:
+        return set()
 
 
 def clear_sessions(home: Path) -> None:

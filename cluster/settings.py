@@ -7,6 +7,7 @@ its like change the tree and hand it on to Ray's processes by `environment()`.
 
 import os
 import socket
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -89,6 +90,9 @@ class Settings(BaseSettings):
     ollama_url: str = Field(
         default=DEFAULT_URL, validation_alias=AliasChoices("COUNCIL_OLLAMA_URL", "OLLAMA_HOST")
     )
+    ollama_wait_s: float = Field(default=0, ge=0, le=3600, allow_inf_nan=False)
+    """How long an Ollama that does not answer yet (after a boot, say) is waited for before the
+    embedded engine stands in."""
     max_loaded_models: Annotated[int, BeforeValidator(_unquoted)] = Field(
         default=3, ge=0, le=1000, validation_alias=AliasChoices("OLLAMA_MAX_LOADED_MODELS")
     )
@@ -121,9 +125,9 @@ class Settings(BaseSettings):
         except ValidationError as error:
             raise InvalidSettings(_sentence(error)) from None
 
-    def environment(self) -> dict[str, str]:
-        """What makes `load()` in another process give this very tree."""
-        given = {name: getattr(self, name) for name in type(self).model_fields}
+    def environment(self, only: Collection[str] | None = None) -> dict[str, str]:
+        """What makes `load()` in another process give this very tree; or `only` these fields."""
+        given = {name: getattr(self, name) for name in only or type(self).model_fields}
         return {
             _variables(name)[0]: _text(value) for name, value in given.items() if value is not None
         }

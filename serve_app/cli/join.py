@@ -1,16 +1,15 @@
 """`./council join`: this PC is a worker node until Ctrl-C; joins again after a lost link."""
 
-import signal
 import sys
 import time
 from dataclasses import dataclass
 from getpass import getpass
-from types import FrameType
 
 from cluster import processes, ray_node, run_record
 from cluster.ports import NoFreePorts
 from cluster.secret_files import TOKEN, home_directory, keep
 from cluster.settings import Settings
+from serve_app.cli.foreground import end_by_sigterm_too, end_undisturbed
 from serve_app.cli.lan import is_this_pc
 from serve_app.cli.model_server import ModelServer, find, find_or_start
 from serve_app.cli.terminal import Stop, note, step, tell
@@ -41,7 +40,7 @@ def join_with(
 ) -> None:
     """`target` is PC1 as the user wrote it; a `token` of "-" is asked for. Raises `Stop`."""
     if token == "-":
-        token = _asked_token()
+        token = asked_token()
     host, api_url = head_address(target)
     ray_address = own_head(settings, host) or f"{host}:{ray_port}"
     settings = settings.model_copy(update={"ray_address": ray_address})
@@ -56,17 +55,17 @@ def join(wish: Joining) -> None:
     _not_twice(settings)
     processes.carry_mark(settings.home, settings.node_name, wish.head.token)
     check_versions(wish.head)
-    _keep_token(settings, wish.head)
+    keep_token(settings, wish.head.token)
     if not wish.name_given:
         settings = settings.model_copy(update={"node_name": free_name(settings)})
-    signal.signal(signal.SIGTERM, _as_ctrl_c)
+    end_by_sigterm_too()
     try:
         server = _model_server(wish, settings)
         _stay(wish.head, settings.model_copy(update={"ollama_url": server.url}))
     except KeyboardInterrupt:
         tell("\nLeaving the council …")
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        end_undisturbed()
         processes.end_all(settings.home, settings.node_name)
     tell("This PC has left. Nothing of it runs here any more.")
 
@@ -152,11 +151,12 @@ def _not_twice(settings: Settings) -> None:
         )
 
 
-def _keep_token(settings: Settings, head: Head) -> None:
-    """A PC that runs a council of its own has a token of its own: it is not overwritten."""
+def keep_token(settings: Settings, token: str) -> None:
+    """A PC that runs a council of its own has a token of its own: it is not overwritten. Raises
+    `Stop`."""
     path = settings.home / TOKEN
     kept = path.read_text().strip() if path.exists() else None
-    if kept == head.token:
+    if kept == token:
         return
     if run_record.read(settings.home) is not None and processes.ours(settings.home):
         raise Stop(
@@ -164,10 +164,10 @@ def _keep_token(settings: Settings, head: Head) -> None:
             "Stop that first: ./council down",
             "Or keep both apart: COUNCIL_HOME=~/.llm-council-2 ./council join …",
         )
-    keep(path, head.token)
+    keep(path, token)
 
 
-def _asked_token() -> str:
+def asked_token() -> str:
     """A line from standard input; not shown while it is typed."""
     given = getpass("Token: ") if sys.stdin.isatty() else sys.stdin.readline()
     if not given.strip():
@@ -190,7 +190,3 @@ def own_head(settings: Settings, host: str) -> str | None:
     if record is None or not is_this_pc(host):
         return None
     return record.ray_address
-
-
-def _as_ctrl_c(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

@@ -1,5 +1,6 @@
 """The model server of this PC: Ollama where it answers, else the embedded engine."""
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +29,7 @@ def find_or_start(settings: Settings, want_embedded: bool) -> ModelServer:
     """Raises `Stop`. An engine that is started here carries our mark."""
     if want_embedded:
         return start_embedded(settings)
-    found = find(settings.ollama_url)
+    found = _wait_for(settings.ollama_url, settings.ollama_wait_s)
     if found is not None and found.models:
         names = ", ".join(found.models[:6]) + (", …" if len(found.models) > 6 else "")
         with step("Looking for Ollama", f"{found.kind} at {found.url}: {names}"):
@@ -55,6 +56,16 @@ def find(url: str) -> ModelServer | None:
             return ModelServer(url, f"Ollama {printable(str(version))[:30]}", _names(tags))
     except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError):
         return None
+
+
+def _wait_for(url: str, wait_s: float) -> ModelServer | None:
+    until = time.monotonic() + wait_s
+    if (found := find(url)) is None and wait_s:
+        note(f"No Ollama answers at {url} yet: it has {wait_s:.0f} s to start.")
+    while found is None and time.monotonic() < until:
+        time.sleep(0.5)
+        found = find(url)
+    return found
 
 
 def start_embedded(settings: Settings) -> ModelServer:

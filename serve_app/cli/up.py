@@ -1,6 +1,7 @@
 """`./council up`: from nothing, or from where a crash left it, to a council that answers here."""
 
 import fcntl
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from cluster.run_record import RunRecord
 from cluster.secret_files import KEY, TOKEN, home_directory, secret
 from cluster.settings import Settings
 from serve_app.cli import summary
+from serve_app.cli.foreground import end_by_sigterm_too, end_undisturbed
 from serve_app.cli.lan import lan_address
 from serve_app.cli.pc1 import Wish, stand_up
 from serve_app.cli.terminal import Stop, note, step, tell
@@ -29,6 +31,22 @@ def up(wish: Wish) -> RunRecord:
             record = _from_scratch(wish)
     summary.print_summary(settings, record)
     return record
+
+
+def keep(wish: Wish) -> None:
+    """`up`, then stays until Ctrl-C or SIGTERM, and ends as `down` does. Raises `Stop` where Ray's
+    head ends by itself: then the next `up` goes on where it stood."""
+    settings = wish.settings
+    home_directory(settings.home)
+    processes.carry_mark(settings.home, settings.node_name)
+    end_by_sigterm_too()
+    try:
+        up(wish)
+        tell("It stays until Ctrl-C or SIGTERM.")
+        _watch(settings)
+    except KeyboardInterrupt:
+        end_undisturbed()
+        down(settings)
 
 
 def down(settings: Settings) -> None:
@@ -80,6 +98,18 @@ def _from_scratch(wish: Wish) -> RunRecord:
         processes.end_all(home)
         run_record.forget(home)
         raise
+
+
+def _watch(settings: Settings) -> None:
+    head = ray_node.find_head(settings.home)
+    while head is not None and ray_node.head_runs(head):
+        time.sleep(1)
+    processes.end_all(settings.home)
+    raise Stop(
+        "Ray's head ended, and with it the council on this PC. Sessions are kept.",
+        "To go on where it stood: ./council up",
+        f"Why it ended: {settings.home / 'logs' / 'ray-head.log'}",
+    )
 
 
 def _check_port(settings: Settings) -> None:

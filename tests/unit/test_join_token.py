@@ -49,6 +49,18 @@ def test_the_token_leaves_the_command_line_which_every_user_can_read(
     assert (environment[processes.MARK], environment[processes.NODE]) == ("/h", "pc2")
 
 
+def test_who_has_no_token_is_given_the_mark_alone(
+    restarting: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "orig_argv", ["python", "-m", "serve_app", "up", "--keep"])
+    with pytest.raises(Restarted) as restarted:
+        processes.carry_mark(Path("/h"), "pc1")
+    words, environment = restarted.value.args
+    assert words == [sys.executable, "-m", "serve_app", "up", "--keep"]
+    assert (environment[processes.MARK], environment[processes.NODE]) == ("/h", "pc1")
+    assert JOIN_TOKEN not in environment
+
+
 def test_a_process_that_is_ours_and_shows_no_token_is_left_as_it_is(
     restarting: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,7 +4,8 @@ from typing import Annotated, Any
 
 import typer
 
-from cluster.settings import Settings
+from cluster.ollama_url import host_of, model_server_url
+from cluster.settings import Settings, default_node_name
 
 Port = Annotated[int | None, typer.Option(help="Port of the HTTP API (default 8000).")]
 Embedded = Annotated[
@@ -21,3 +22,8 @@ def settings_of(**options: Any) -> Settings:
     """The environment's settings, changed by the options that were given."""
     given = {name: value for name, value in options.items() if value is not None}
     return Settings.having(**given)
+
+
+def node_of(ollama_url: str) -> str:
+    """What a PC is called that takes part by its Ollama alone. Raises `OddUrl`."""
+    return default_node_name(host_of(model_server_url(ollama_url)))

@@ -4,14 +4,21 @@ from typing import Annotated
 
 import typer
 
-from cluster.settings import JOIN_TOKEN, default_node_name
-from serve_app.cli.commands.options import Embedded, Name, Port, Slots, settings_of
+from cluster.settings import JOIN_TOKEN
+from serve_app.cli.commands import services
+from serve_app.cli.commands.options import Embedded, Name, Port, Slots, node_of, settings_of
 from serve_app.cli.terminal import Stop
 
 PANEL = "PCs"
 """The heading in the help."""
 
 group = typer.Typer()
+group.add_typer(
+    services.group,
+    name="service",
+    help="Let the council come back after a reboot.",
+    rich_help_panel=PANEL,
+)
 
 
 @group.command(rich_help_panel=PANEL)
@@ -29,6 +36,9 @@ def up(
     coordinate_only: Annotated[
         bool, typer.Option("--no-models", help="No model on this PC: only those that join have.")
     ] = False,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Stay until Ctrl-C, then stop all (for services).")
+    ] = False,
 ) -> None:
     """Start the council on this PC.
 
@@ -43,7 +53,8 @@ def up(
     settings = settings_of(port=port, max_loaded_models=slots, node_name=name)
     if lan:
         settings = command.on_lan(settings, address)
-    command.up(Wish(settings, embedded, coordinate_only))
+    wish = Wish(settings, embedded, coordinate_only)
+    command.keep(wish) if keep else command.up(wish)
 
 
 @group.command(rich_help_panel=PANEL)
@@ -78,14 +89,14 @@ def join(
 
     PC1 prints the line to type: ./council up --lan
     """
-    from cluster.ollama_url import OddUrl, host_of, model_server_url
+    from cluster.ollama_url import OddUrl, model_server_url
     from serve_app.cli.join import join_with
 
     try:
         url = model_server_url(ollama_url) if ollama_url is not None else None
     except OddUrl as odd:
         raise Stop(f"--ollama-url: {odd}.", "Like: http://192.168.1.42:11434") from None
-    default = default_node_name(host_of(url)) if url else None
+    default = node_of(url) if url else None
     settings = settings_of(max_loaded_models=slots, node_name=name or default, ollama_url=url)
     join_with(settings, head, token, ray_port, name is not None, embedded, url is not None)
 
