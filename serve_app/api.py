@@ -7,7 +7,7 @@ for, `access.Gate` (keys, tickets, origins), `bodies.StrictBodies`, the routes.
 from collections.abc import Callable
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.openapi.utils import get_openapi
 from starlette.types import Lifespan
@@ -21,7 +21,7 @@ from serve_app.hosts import KnownHosts
 from serve_app.routes import cluster as cluster_routes
 from serve_app.routes import council as council_routes
 from serve_app.routes import events, index, tickets, worker
-from serve_app.routes.answers import problem_schema
+from serve_app.routes.answers import once_each, problem_schema
 from serve_app.routes.health import health_router
 from serve_app.tickets import Tickets
 
@@ -50,6 +50,7 @@ def build_api(
         docs_url=None,  # its page loads scripts from elsewhere; routes/index.py has our own
         redoc_url=None,
         redirect_slashes=False,
+        dependencies=[Depends(once_each)],
         lifespan=lifespan,
     )
     app.state.council = council() if callable(council) else council

@@ -2,7 +2,8 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic_core import PydanticCustomError
 
 from actors.messages.message import Message
 
@@ -15,18 +16,29 @@ ModelName = Annotated[
 """A model's name as Ollama writes it: `[host/][namespace/]model[:tag]`. No `..`, no white space."""
 
 
+def _a_number(value: object) -> object:
+    """Pydantic would read `"7"` and `true` as numbers; the document does not say so."""
+    if isinstance(value, str | bytes | bool):
+        raise PydanticCustomError("number_type", "Input should be a number")
+    return value
+
+
+Whole = Annotated[int, BeforeValidator(_a_number)]
+Number = Annotated[float, BeforeValidator(_a_number)]
+
+
 class ModelOptions(Message):
     """Sampling options, Ollama's names and units. `None` = the council's default.
 
     `num_ctx` is not here on purpose: a change reloads the model, so it belongs to the agent.
     """
 
-    temperature: float | None = Field(default=None, ge=0, le=5, allow_inf_nan=False)
-    seed: int | None = Field(default=None, ge=0, le=2**31 - 1)
-    top_p: float | None = Field(default=None, ge=0, le=1, allow_inf_nan=False)
-    top_k: int | None = Field(default=None, ge=0, le=100_000)
-    repeat_penalty: float | None = Field(default=None, ge=0, le=10, allow_inf_nan=False)
-    num_predict: int | None = Field(default=None, ge=1, le=32_768)
+    temperature: Number | None = Field(default=None, ge=0, le=5, allow_inf_nan=False)
+    seed: Whole | None = Field(default=None, ge=0, le=2**31 - 1)
+    top_p: Number | None = Field(default=None, ge=0, le=1, allow_inf_nan=False)
+    top_k: Whole | None = Field(default=None, ge=0, le=100_000)
+    repeat_penalty: Number | None = Field(default=None, ge=0, le=10, allow_inf_nan=False)
+    num_predict: Whole | None = Field(default=None, ge=1, le=32_768)
     stop: tuple[Annotated[str, StringConstraints(min_length=1, max_length=200)], ...] | None = (
         Field(default=None, max_length=8)
     )
@@ -50,7 +62,7 @@ class CouncilRequest(Message):
     query: str = Field(min_length=1)
     selected_agents: tuple[AgentSpec, ...] | None = Field(default=None, min_length=1)
     chairman_model: ModelName | None = None
-    deadline_s: float | None = Field(default=None, gt=0, le=86_400, allow_inf_nan=False)
+    deadline_s: Number | None = Field(default=None, gt=0, le=86_400, allow_inf_nan=False)
 
 
 class Seat(Message):

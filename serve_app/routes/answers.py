@@ -1,5 +1,6 @@
 """What all routes share: the council at hand, and how answers and problems look in OpenAPI."""
 
+from collections import Counter
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -7,6 +8,7 @@ from fastapi import Depends, Path, Response
 from pydantic import BaseModel
 from starlette.requests import HTTPConnection
 
+from actors.errors import InvalidRequest
 from cluster.council import Council
 from serve_app.configuration import ApiConfig
 from serve_app.problems import MEDIA_TYPE, Problem
@@ -42,6 +44,22 @@ async def _config(connection: HTTPConnection) -> ApiConfig:
 CouncilAtHand = Annotated[Council, Depends(_council)]
 Config = Annotated[ApiConfig, Depends(_config)]
 SessionId = Annotated[UUID, Path(description="The session's UUID")]
+
+
+async def once_each(connection: HTTPConnection) -> None:
+    """Refuses a parameter of the route that the URL has twice: which one was meant?"""
+    dependant = getattr(connection.scope.get("route"), "dependant", None)
+    ours = {field.alias for field in dependant.query_params} if dependant else set()
+    given = Counter(name for name, _ in connection.query_params.multi_items() if name in ours)
+    twice = [name for name, times in given.items() if times > 1]
+    if twice:
+        raise InvalidRequest(
+            f"query {', '.join(twice)}: stands more than once in the URL",
+            [
+                {"place": "query", "loc": [name], "msg": "Input should stand once", "type": "twice"}
+                for name in twice
+            ],
+        )
 
 
 def json_answer(

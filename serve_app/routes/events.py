@@ -23,6 +23,15 @@ TRY_AGAIN = 1013
 UNKNOWN_SESSION = 4404
 BAD_POSITION = 4422
 ENDED = ("complete", "error")
+ONE_EVENT = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string", "pattern": "^[0-9]+$", "description": "Its sequence number"},
+        "event": {"type": "string", "description": "Its kind, such as `opinion`"},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+}
+"""In OpenAPI 3.1 the schema of an event stream is that of one event."""
 
 Position = Annotated[
     int | None, Query(ge=0, le=MAX_SEQ, description="Go on after this sequence number")
@@ -45,7 +54,7 @@ CancelOnDisconnect = Annotated[
     responses={
         200: {
             "description": "Server-sent events; `id` of stored ones = sequence number",
-            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            "content": {"text/event-stream": {"schema": ONE_EVENT}},
         },
         204: {"description": "The session has ended and everything was heard: do not reconnect"},
         **refusals(404, 422, 503),

@@ -6,10 +6,14 @@ from fastapi import APIRouter, Depends, Response
 from starlette.requests import HTTPConnection
 
 from actors.messages.message import Message
-from serve_app.routes.answers import json_answer, refusals
+from serve_app.routes.answers import WITH_BODY, json_answer, refusals
 from serve_app.tickets import LIFETIME_S, Tickets
 
 router = APIRouter(prefix="/api/council", tags=["council"])
+
+
+class TicketWish(Message):
+    """Nothing more is to be said: an empty object, as for every POST."""
 
 
 class Ticket(Message):
@@ -24,7 +28,7 @@ async def _tickets(connection: HTTPConnection) -> Tickets:
     return tickets
 
 
-@router.post("/tickets", response_model=Ticket, responses=refusals(400, 403, 413, 415))
-async def issue(tickets: Annotated[Tickets, Depends(_tickets)]) -> Response:
+@router.post("/tickets", response_model=Ticket, responses=refusals(*WITH_BODY, 422))
+async def issue(wish: TicketWish, tickets: Annotated[Tickets, Depends(_tickets)]) -> Response:
     """A ticket for `…/events?ticket=` or `/ws/…?ticket=`: asked for with the key, used once."""
     return json_answer(Ticket(ticket=tickets.issue()))

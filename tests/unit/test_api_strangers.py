@@ -31,6 +31,7 @@ from tests.scripted import ScriptedPool, plausible
 
 ASK, OPEN = "/api/council/query", "/api/council/sessions"
 GENERATE, BATCH = "/api/generate", "/api/generate/batch"
+LEAVE = "cancel_on_disconnect"
 PATHS = (ASK, OPEN, GENERATE, BATCH)
 
 
@@ -246,6 +247,15 @@ class TestRow38:
             ["selected_agents", 0, "options", "num_ctx"],
         ),
         "a deadline before the start": ({"query": "?", "deadline_s": -1}, ["deadline_s"]),
+        "a deadline in words": ({"query": "?", "deadline_s": "60"}, ["deadline_s"]),
+        "an option that is no number": (
+            {"query": "?", "selected_agents": [{"model": "a:1", "options": {"top_k": "7"}}]},
+            ["selected_agents", 0, "options", "top_k"],
+        ),
+        "an option that is true": (
+            {"query": "?", "selected_agents": [{"model": "a:1", "options": {"seed": True}}]},
+            ["selected_agents", 0, "options", "seed"],
+        ),
         "a deadline at once": ({"query": "?", "deadline_s": 0}, ["deadline_s"]),
         "a deadline after the sun": ({"query": "?", "deadline_s": 1e308}, ["deadline_s"]),
     }
@@ -373,6 +383,17 @@ class TestRow39:
         name = session["session_id"]
         for spelling in (name.upper(), name.replace("-", ""), f"urn:uuid:{name}"):
             assert send("GET", f"{OPEN}/{spelling}").json() == session
+
+
+@pytest.mark.parametrize(
+    "path", [f"{OPEN}?limit=1&limit=2", f"{OPEN}?q=a&limit=1&q=a", f"{ASK}?{LEAVE}=1&{LEAVE}=0"]
+)
+def test_a_parameter_that_stands_twice_is_refused(send: Send, path: str) -> None:
+    method = "POST" if path.startswith(ASK) else "GET"
+    with send.leaving_no_trace():
+        told = problem(send(method, path, json={"query": "?"}), 422, "invalid_request")
+    assert [error["place"] for error in told["errors"]] == ["query"]
+    assert send("GET", f"{OPEN}?limit=1&x=1&x=2").status_code == 200
 
 
 # Generated bodies
