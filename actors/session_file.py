@@ -73,12 +73,24 @@ def prepare(path: Path, lock_wait_s: float) -> None:
         raise unavailable(error, path) from error
 
 
+def check(path: Path, lock_wait_s: float) -> None:
+    """Changes nothing. Raises `StoreUnavailable` where `prepare` would refuse the file."""
+    try:
+        _check(path, lock_wait_s)
+    except (sqlite3.Error, OSError) as error:
+        raise unavailable(error, path) from error
+
+
+def connect_to_look(path: Path, lock_wait_s: float) -> sqlite3.Connection:
+    """A connection that leaves every byte as it is, also beside a writer. While there is a log,
+    `ro` keeps it from being written back at the close."""
+    return connect(path, lock_wait_s, "ro" if log_path(path).exists() else "rw")
+
+
 def _check(path: Path, lock_wait_s: float) -> None:
-    """Changes nothing. While there is a log, `ro` keeps it from being written back at the close."""
     if is_damaged(_log_of(path)):
-        raise _damaged(path)
-    mode = "ro" if _log(path).exists() else "rw"
-    with closing(connect(path, lock_wait_s, mode)) as connection:
+        raise damaged(path)
+    with closing(connect_to_look(path, lock_wait_s)) as connection:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         (application,) = connection.execute("PRAGMA application_id").fetchone()
         (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
@@ -90,12 +102,12 @@ def _check(path: Path, lock_wait_s: float) -> None:
         _refuse_newer(version, path)
         (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         if verdict != "ok":
-            raise _damaged(path)
+            raise damaged(path)
 
 
 def _log_of(path: Path) -> bytes:
     """The write-ahead log; read again if another process has begun it anew meanwhile."""
-    with suppress(FileNotFoundError), _log(path).open("rb") as file:
+    with suppress(FileNotFoundError), log_path(path).open("rb") as file:
         while True:
             file.seek(0)
             log = file.read()
@@ -105,7 +117,7 @@ def _log_of(path: Path) -> bytes:
     return b""
 
 
-def _log(path: Path) -> Path:
+def log_path(path: Path) -> Path:
     return path.with_name(f"{path.name}-wal")
 
 
@@ -159,7 +171,7 @@ def unavailable(error: Exception, path: Path) -> StoreUnavailable:
         return StoreUnavailable(f"{path} cannot be opened: {reason}.")
     match getattr(error, "sqlite_errorcode", 0) & 0xFF:
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
-            return _damaged(path)
+            return damaged(path)
         case sqlite3.SQLITE_FULL:
             return StoreUnavailable(f"The disk is full: {path.name} cannot grow. Make room.")
         case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_CANTOPEN:
@@ -170,7 +182,7 @@ def unavailable(error: Exception, path: Path) -> StoreUnavailable:
     return StoreUnavailable(f"{path.name} cannot be read or written ({name}).")
 
 
-def _damaged(path: Path) -> StoreUnavailable:
+def damaged(path: Path) -> StoreUnavailable:
     return StoreUnavailable(
         f"{path} is damaged, or its -wal file is. Both were kept as they are. Put back a copy: "
         "./council restore FILE. Without one, move both away to start with an empty history; "

@@ -24,7 +24,7 @@ def up(wish: Wish) -> RunRecord:
     """Raises `Stop`; nothing is left running then."""
     settings = wish.settings
     home_directory(settings.home)
-    with _only_one(settings.home):
+    with only_one(settings.home):
         if (record := running(settings)) is not None:
             tell("The council is running already.")
         else:
@@ -121,7 +121,7 @@ def _check_port(settings: Settings) -> None:
 
 
 @contextmanager
-def _only_one(home: Path) -> Iterator[None]:
+def only_one(home: Path) -> Iterator[None]:
     """One `up` at a time; a second waits and then finds the council running."""
     with (home / "up.lock").open("w") as lock:
         try:

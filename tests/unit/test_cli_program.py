@@ -11,7 +11,8 @@ from serve_app.cli.program import program
 runner = CliRunner()
 COMMANDS = (
     *("up", "down", "ask", "status", "models", "sessions"),
-    *("join", "deploy", "key", "test", "lint", "version"),
+    *("join", "drain", "service", "deploy", "key", "token", "backup", "restore"),
+    *("test", "lint", "version"),
 )
 
 

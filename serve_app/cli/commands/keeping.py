@@ -1,5 +1,8 @@
 """Commands that look after what is kept: secrets, sessions."""
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
 from serve_app.cli.commands import keys
@@ -21,3 +24,27 @@ def token() -> None:
     home = settings_of().home
     secret(home, TOKEN)
     say(f"The token is in {home / TOKEN}")
+
+
+@group.command(rich_help_panel=PANEL)
+def backup(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where the copy goes.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace FILE if it is there.")] = False,
+) -> None:
+    """Copy all sessions into a file, whole at one moment, while the council runs or not."""
+    from serve_app.cli import backup as command
+
+    command.backup(settings_of(), file, force)
+
+
+@group.command(rich_help_panel=PANEL)
+def restore(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What backup made.")],
+) -> None:
+    """Put such a copy back. What is there now is kept beside it.
+
+    Only while no council runs here: ./council down
+    """
+    from serve_app.cli import backup as command
+
+    command.restore(settings_of(), file)
