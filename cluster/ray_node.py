@@ -52,12 +52,15 @@ def ray_environment(settings: Settings) -> dict[str, str]:
         "RAY_AUTH_TOKEN_PATH": str(settings.home / TOKEN),
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0" if loopback else "1",
-        # A PC is dead after 6 s where its node ended, after 24 s where its cable is out (64 s by
-        # default): a cable that is out for 10 s kills nothing (`cluster/reach.py` tells sooner).
+        # A PC is dead after 3 s where its node ended, after 33 s where its cable is out (64 s by
+        # default): a cable that is out for 10 s kills nothing, nor does a bad one, over which an
+        # answer may take seconds (`cluster/reach.py` tells sooner).
         "RAY_health_check_initial_delay_ms": "1000",
         "RAY_health_check_period_ms": "1000",
-        "RAY_health_check_timeout_ms": "3000",
-        "RAY_health_check_failure_threshold": "6",
+        "RAY_health_check_timeout_ms": "10000",
+        "RAY_health_check_failure_threshold": "3",
+        # What the dashboard shows of a PC is by far the most that crosses the LAN (5 s by default).
+        "REPORTER_UPDATE_INTERVAL_MS": "10000",
         # PCs wait that long for a head that crashed, agents and models in place (60 s by default).
         "RAY_gcs_rpc_server_reconnect_timeout_s": "300",
         # A node that is told to end ends: our actors never fall idle, so waiting for that is vain.

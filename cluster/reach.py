@@ -7,12 +7,16 @@ each time. So a short cut only slows a council down, and after a long one the PC
 
 import asyncio
 import contextlib
+import math
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 SILENT_S = 11.5
 """A PC that answers no knock for so long is gone."""
-KNOCK_S = 1.0
+KNOCK_S = 4.0
+"""How long a knock may take: over a bad cable TCP has to try twice or three times."""
+AGAIN_S = 1.0
+"""While one is not answered yet, the next one goes after this long."""
 
 
 @dataclass(frozen=True)
@@ -41,40 +45,48 @@ async def knock(door: Door) -> bool:
 
 @dataclass
 class _Visit:
-    """`failing_since` = when the first knock began of those that nobody answered in a row."""
+    """At one door. `silent_since` = when the first knock began of those that nobody answered since
+    the one that began at `answered`."""
 
-    began_at: float
-    answer: asyncio.Task[bool]
-    failing_since: float | None = None
+    knocks: dict[float, asyncio.Task[bool]] = field(default_factory=dict)
+    answered: float = -math.inf
+    silent_since: float | None = None
+
+    def hear(self) -> None:
+        """Takes in the knocks that are over."""
+        over = {began_at: k for began_at, k in self.knocks.items() if k.done()}
+        for began_at, done in over.items():
+            del self.knocks[began_at]
+            if done.result():
+                self.answered, self.silent_since = max(self.answered, began_at), None
+            elif began_at > self.answered:
+                self.silent_since = self.silent_since or began_at
 
 
 class Reach:
     """Knocks in the background: `within` never waits."""
 
-    def __init__(self, knock: Knock = knock, silent_s: float = SILENT_S) -> None:
+    def __init__(
+        self, knock: Knock = knock, silent_s: float = SILENT_S, again_s: float = AGAIN_S
+    ) -> None:
         self._knock = knock
         self._silent_s = silent_s
+        self._again_s = again_s
         self._visits: dict[str, _Visit] = {}
 
     def within(self, doors: Mapping[str, Door]) -> set[str]:
         """Those of `doors` that still count as reachable; asked again and again, it knocks anew."""
         now = asyncio.get_running_loop().time()
         for gone in self._visits.keys() - doors.keys():
-            self._visits.pop(gone).answer.cancel()
+            for underway in self._visits.pop(gone).knocks.values():
+                underway.cancel()
         for name, door in doors.items():
-            self._visit(name, door, now)
+            visit = self._visits.setdefault(name, _Visit())
+            visit.hear()
+            if now - max(visit.knocks, default=-math.inf) >= self._again_s:
+                visit.knocks[now] = asyncio.ensure_future(self._knock(door))
         return {name for name in doors if self._counts(name, now)}
 
-    def _visit(self, name: str, door: Door, now: float) -> None:
-        visit = self._visits.get(name)
-        if visit is not None and not visit.answer.done():
-            return
-        failing_since = None
-        if visit is not None and not visit.answer.result():
-            failing_since = visit.failing_since or visit.began_at
-        answer = asyncio.ensure_future(self._knock(door))
-        self._visits[name] = _Visit(now, answer, failing_since)
-
     def _counts(self, name: str, now: float) -> bool:
-        since = self._visits[name].failing_since
+        since = self._visits[name].silent_since
         return since is None or now - since < self._silent_s

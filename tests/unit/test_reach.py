@@ -63,7 +63,36 @@ async def test_a_cut_shorter_than_the_silence_is_not_noticed() -> None:
         assert all(said == {"pc1", "pc2"} for said in await looks(reach, 0.05))
 
 
-async def test_there_is_one_knock_at_a_time_at_a_door() -> None:
+async def test_a_slow_answer_counts_from_when_it_was_asked_for() -> None:
+    """Over a bad cable knocks are lost and slow; one that is answered in the end ends the silence,
+    and one that was lost before it says nothing any more."""
+    answers: list[asyncio.Future[bool]] = []
+
+    async def knock(_: Door) -> bool:
+        answers.append(asyncio.get_running_loop().create_future())
+        return await answers[-1]
+
+    reach = Reach(knock, silent_s=0.5, again_s=0.2)
+    ends_at = asyncio.get_running_loop().time() + 0.7
+    while asyncio.get_running_loop().time() < ends_at:
+        assert reach.within({"pc2": PC2}) == {"pc2"}, "nothing has failed yet"
+        await asyncio.sleep(0.01)
+    assert len(answers) == 4
+    answers[1].set_result(True)
+    await asyncio.sleep(0)
+    assert reach.within({"pc2": PC2}) == {"pc2"}
+    answers[0].set_result(False)
+    await asyncio.sleep(0)
+    assert reach.within({"pc2": PC2}) == {"pc2"}
+    answers[2].set_result(False)
+    answers[3].set_result(False)
+    await asyncio.sleep(0.15)
+    assert reach.within({"pc2": PC2}) == {"pc2"}
+    await asyncio.sleep(0.3)
+    assert reach.within({"pc2": PC2}) == set(), "half a second after the first that failed since"
+
+
+async def test_there_is_one_knock_a_second_at_a_door() -> None:
     lan = Lan()
     lan.pulled, lan.patience_s = {PC1, PC2}, 60
     reach = Reach(lan.knock, silent_s=0.05)
