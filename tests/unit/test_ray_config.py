@@ -45,6 +45,8 @@ def test_the_ports_are_those_of_the_first_block() -> None:
     given = {name: int(port) for name, port in re.findall(r"--([a-z-]*port)=(\d+)", text)}
 
     assert given == {**wanted, "dashboard-port": first.dashboard}
+    shown = {name: int(port) for name, port in re.findall(r"(\w+_METRIC_PORT)=(\d+)", text)}
+    assert shown == first.metrics
 
 
 def test_every_folder_that_the_program_needs_is_shipped() -> None:
