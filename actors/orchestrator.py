@@ -19,13 +19,14 @@ from actors.council import minutes
 from actors.council.backlog import Bounds
 from actors.council.briefs import Limits
 from actors.council.deliberation import Session, replay
-from actors.errors import SessionFinished, SessionRunning, Superseded
+from actors.errors import CouncilError, SessionFinished, SessionRunning, Superseded
 from actors.hearing import Chairman, Hearing
 from actors.messages.configs import OrchestratorConfig
 from actors.messages.events import AnswerEvent, LiveEvent, StoredEvent
 from actors.messages.nodes import ModelCatalogue, NodeReport, NodeStanding
 from actors.messages.requests import CouncilRequest, WorkerRequest, WorkerResult
 from actors.messages.sessions import CouncilSession, SessionSummary
+from actors.mistakes import told
 from actors.pool import Pool
 from actors.record import Record, stage_of
 from actors.session_rows import Idempotency
@@ -63,7 +64,9 @@ class CouncilOrchestrator:
         bounds is refused with `QueueFull`, but never a retry of what was accepted."""
         await self._started()
         # What is stored is heard, even where whoever asked leaves in this very moment.
-        return await asyncio.shield(self._open(request, idempotency_key))
+        opening = asyncio.create_task(self._open(request, idempotency_key))
+        opening.add_done_callback(_refused)
+        return await asyncio.shield(opening)
 
     async def _open(self, request: CouncilRequest, idempotency_key: str | None) -> CouncilSession:
         key = Idempotency.of(idempotency_key, request) if idempotency_key else None
@@ -242,6 +245,13 @@ class CouncilOrchestrator:
             log.warning("another orchestrator has taken the sessions over; this one stops")
             self._superseded = True
             self._stepping_down = asyncio.create_task(self.close())
+
+
+def _refused(opening: "asyncio.Task[CouncilSession]") -> None:
+    """Takes note of why a question was not accepted, where nobody may be there to be told."""
+    error = None if opening.cancelled() else opening.exception()
+    if error is not None and not isinstance(error, CouncilError):
+        log.error("a question was not accepted: %s", told(error))
 
 
 def _still_speaking(so_far: Batch, stored: list[StoredEvent]) -> Batch:

@@ -1,6 +1,7 @@
 """Questions to the council, and its sessions."""
 
 import asyncio
+import re
 from collections.abc import Coroutine
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -28,6 +29,7 @@ from serve_app.routes.answers import (
 router = APIRouter(prefix="/api/council", tags=["council"])
 
 FAILURES = {failure.code: failure for failure in CouncilFailed.__subclasses__()}
+_DATE = re.compile(r"\d{4}-\d\d-\d\dT", re.ASCII | re.IGNORECASE)
 IdempotencyKey = Annotated[
     str | None,
     Header(
@@ -41,8 +43,11 @@ IdempotencyKey = Annotated[
 
 
 def _mend(text: object) -> object:
-    """A `+` that was not escaped in the query string has become a space."""
-    return text.replace(" ", "+") if isinstance(text, str) else text
+    """A `+` that was not escaped in the query string has become a space. Pydantic would also read
+    a number, as seconds since 1970."""
+    if not isinstance(text, str) or not _DATE.match(text):
+        raise ValueError("Input should be a time such as 2026-01-31T12:00:00Z")
+    return text.replace(" ", "+")
 
 
 def _in_utc(time: datetime) -> datetime:
