@@ -37,7 +37,6 @@ from actors.messages.events import (
     CHAIRMAN,
     AgentStarted,
     FailedAttempt,
-    RankingMade,
     SessionClosed,
     Stage,
     StageStarted,
@@ -122,8 +121,7 @@ class Hearing:
 
     def _rank(self) -> None:
         if not self.session.ranked:
-            standings = deliberation.ranking(self.session)
-            self._record.note(RankingMade(**self._envelope(), ranking=standings))
+            self._record.note(outcomes.ranking(self.session, now()))
 
     async def _returned(self, agent_ids: tuple[str, ...], told: bool) -> None:
         """Waits until a PC has the model of one of these seats again."""

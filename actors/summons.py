@@ -96,6 +96,7 @@ class Summons:
             seed=secrets.randbits(32),
             deadline_at=at + timedelta(seconds=request.deadline_s or config.deadline_s),
             boot=boot_time(),
+            ranking_method=config.ranking_method,
         )
 
 

@@ -67,6 +67,7 @@ def orchestrator_config(settings: Settings) -> OrchestratorConfig:
         num_predict=settings.num_predict,
         max_queue_s=settings.max_queue_s or settings.deadline_s / 2,
         max_open=settings.max_open,
+        ranking_method=settings.ranking,
     )
 
 

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Self
 from pydantic import AliasChoices, BeforeValidator, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from actors.messages.events import RankingMethod
 from actors.messages.requests import ModelName
 from cluster.ollama_url import DEFAULT_URL, model_server_url
 
@@ -77,6 +78,8 @@ class Settings(BaseSettings):
     it is refused (429). None = half of `deadline_s`, so that the other half is left to answer."""
     max_open: int = Field(default=500, ge=1, le=100_000)
     """Questions and single generations that may be open at once, however short the wait."""
+    ranking: RankingMethod = "adjusted"
+    """How places are made of ballots: `actors/council/ranking.py` says what each method does."""
     generation_timeout_s: float = Field(
         default=120,
         gt=0,

@@ -37,6 +37,7 @@ from actors.messages.events import (
     StageStarted,
     Standing,
     StoredEvent,
+    Vote,
 )
 from actors.messages.requests import Seat
 
@@ -54,7 +55,7 @@ class Session:
     notices: tuple[NoticeGiven, ...] = ()
     stages: tuple[str, ...] = ()
     asked: bool = False
-    ranked: bool = False
+    ranked: RankingMade | None = None
     closed: SessionClosed | None = None
 
     @property
@@ -154,7 +155,7 @@ def record(session: Session, event: StoredEvent) -> Session:
         case AgentStarted():
             return replace(session, last=event, asked=True)
         case RankingMade():
-            return replace(session, last=event, ranked=True)
+            return replace(session, last=event, ranked=event)
         case SessionClosed():
             return replace(session, last=event, closed=event)
         case SessionStarted():
@@ -188,8 +189,17 @@ def next_step(session: Session) -> Step:
 
 def ranking(session: Session) -> tuple[Standing, ...]:
     """The seats with an opinion, best first, by the reviews read so far."""
-    ballots = {reviewer: review.rankings for reviewer, review in session.reviews.items()}
-    return rank(ballots, tuple(_in_seat_order(session, session.opinions)))
+    return rank(ballots(session), candidates(session), session.started.ranking_method)
+
+
+def ballots(session: Session) -> dict[str, tuple[Vote, ...]]:
+    """reviewer → votes of the reviews read so far."""
+    return {reviewer: review.rankings for reviewer, review in session.reviews.items()}
+
+
+def candidates(session: Session) -> tuple[str, ...]:
+    """The seats with an opinion, in seat order."""
+    return tuple(_in_seat_order(session, session.opinions))
 
 
 def out_of_time(session: Session) -> Closed:

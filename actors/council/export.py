@@ -9,6 +9,7 @@ nothing. The exact text is in the JSON export.
 import re
 from collections.abc import Iterable
 
+from actors.messages.events import Standing
 from actors.messages.sessions import CouncilSession, FinalAnswer, Opinion, Review
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|#~&!$])")
@@ -58,14 +59,19 @@ def _ranking(session: CouncilSession, names: dict[str, str]) -> list[str]:
     if not session.ranking:
         return []
     rows = [
-        f"| {one.place} | {_inline(names.get(one.agent_id, one.agent_id))} "
-        f"| {one.mean_score:.2f} | {one.votes} |"
+        f"| {one.place}{_sure(one)} | {_inline(names.get(one.agent_id, one.agent_id))} "
+        f"| {one.points:.2f} | {one.mean_score:.2f} | {one.votes} |"
         for one in session.ranking
     ]
-    return [
-        "## Ranking",
-        "\n".join(["| Place | Seat | Mean score | Votes |", "|--|--|--|--|", *rows]),
-    ]
+    head = ["| Place | Seat | Points | Mean score | Votes |", "|--|--|--|--|--|"]
+    agreed = [_inline(session.agreement.sentence)] if session.agreement else []
+    return ["## Ranking", "\n".join([*head, *rows]), *agreed]
+
+
+def _sure(one: Standing) -> str:
+    """The places that it may as well have."""
+    sure = one.interval
+    return f" ({sure.best}–{sure.worst})" if sure and sure.best != sure.worst else ""
 
 
 def _section(title: str, entries: Iterable[str]) -> list[str]:

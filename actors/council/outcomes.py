@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from actors.council import briefs
+from actors.council import briefs, deliberation
+from actors.council.agreement import agreement, with_intervals
 from actors.council.anonymity import cited, reveal
 from actors.council.deliberation import (
     FALLBACK_OPINION,
@@ -16,6 +17,7 @@ from actors.council.deliberation import (
     quorum,
 )
 from actors.council.quoting import fence_tag, unfenced
+from actors.council.ranking import counted
 from actors.council.reviews import read_ballot
 from actors.errors import CallTimeout
 from actors.messages.calls import CallFailed, CallTiming, Generated, TokenUsage
@@ -25,6 +27,7 @@ from actors.messages.events import (
     FinalAnswerGiven,
     NoticeGiven,
     OpinionHeard,
+    RankingMade,
     ReviewHeard,
     Stage,
 )
@@ -76,6 +79,21 @@ def synthesis(session: Session, model: str, said: Said, fallback: str | None) ->
         content=reveal(content, names),
         sources_cited=cited(content, labels),
         fallback=fallback,
+    )
+
+
+def ranking(session: Session, at: datetime) -> RankingMade:
+    """The places, how sure each is, and how far the judges agree."""
+    method, seed = session.started.ranking_method, session.started.seed
+    scores = counted(deliberation.ballots(session), deliberation.candidates(session))
+    sure = with_intervals(scores, deliberation.ranking(session), method, seed)
+    names = {seat.agent_id: seat.name for seat in session.seats}
+    return RankingMade(
+        session_id=session.session_id,
+        at=at,
+        ranking=sure,
+        method=method,
+        agreement=agreement(scores, sure, names),
     )
 
 

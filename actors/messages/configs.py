@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from actors.messages.events import RankingMethod
 from actors.messages.message import Message
 from actors.messages.requests import ModelName
 
@@ -10,7 +11,7 @@ class OrchestratorConfig(Message):
     """Limits and defaults of the council. `max_query` in characters, times in seconds, the rest in
     tokens: `num_predict` bounds an opinion and the synthesis, `review_tokens` a review. A question
     is refused where it would wait for more than `max_queue_s`, as far as is known, or where
-    `max_open` questions and single generations are open."""
+    `max_open` questions and single generations are open. `ranking_method` for new sessions."""
 
     store_path: Path
     models: tuple[ModelName, ...] = ()
@@ -22,3 +23,4 @@ class OrchestratorConfig(Message):
     review_tokens: int = 768
     max_queue_s: float = 300.0
     max_open: int = 500
+    ranking_method: RankingMethod = "adjusted"

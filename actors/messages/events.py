@@ -18,6 +18,8 @@ CHAIRMAN = "chairman"
 """The `agent_id` under which the chairman's absences and timings are kept."""
 
 Stage = Literal["opinions", "review", "synthesis"]
+RankingMethod = Literal["adjusted", "borda", "copeland", "bradley_terry", "z_scores"]
+"""How places are made of ballots (`actors/council/ranking.py`)."""
 
 
 class Event(Message):
@@ -44,6 +46,8 @@ class SessionStarted(Event):
     seed: int
     deadline_at: datetime
     boot: BootTime | None = None
+    ranking_method: RankingMethod = "borda"
+    """Sessions that do not say were opened when there was no other."""
 
 
 class StageStarted(Event):
@@ -127,19 +131,51 @@ class AbsenceNoted(Event):
     partial: str = ""
 
 
+class PlaceInterval(Message):
+    """Between which places a seat comes out in 90 of 100 draws of the same judges."""
+
+    best: int
+    worst: int
+
+
 class Standing(Message):
-    """A seat's place in the ranking. Ties share a place (1, 2, 2, 4)."""
+    """A seat's place in the ranking. Ties share a place (1, 2, 2, 4). `points` by the session's
+    method; `borda` = share of the others that it beats on a ballot, whatever the method."""
 
     agent_id: str
     place: int
     mean_score: float
     votes: int
     borda: float = 0.0
+    points: float = 0.0
+    interval: PlaceInterval | None = None
+
+
+class Dispute(Message):
+    """Two seats of which judges do not agree who is better: how many say so of each."""
+
+    agent_ids: tuple[str, str]
+    votes: tuple[int, int]
+
+
+class Agreement(Message):
+    """How far the judges agree. `kendall_w` 0 (opposite, or by chance) to 1 (one order), None where
+    no two judges share two answers; `krippendorff_alpha` of the scores, 1 = equal, 0 = by chance;
+    `effective_votes`: the independent ballots that these weigh as much as."""
+
+    ballots: int
+    kendall_w: float | None = None
+    krippendorff_alpha: float | None = None
+    effective_votes: float | None = None
+    disputes: tuple[Dispute, ...] = ()
+    sentence: str
 
 
 class RankingMade(Event):
     kind: Literal["ranking"] = "ranking"
     ranking: tuple[Standing, ...]
+    method: RankingMethod = "borda"
+    agreement: Agreement | None = None
 
 
 class FinalAnswerGiven(AnswerEvent):

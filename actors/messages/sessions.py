@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Literal
 
 from actors.messages.calls import TokenUsage
-from actors.messages.events import Standing, Vote
+from actors.messages.events import Agreement, RankingMethod, Standing, Vote
 from actors.messages.message import Message
 
 SessionStage = Literal["pending", "opinions", "review", "synthesis", "complete", "error"]
@@ -148,6 +148,8 @@ class CouncilSession(Message):
     notices: tuple[Notice, ...]
     error: str | None
     error_code: str | None
+    ranking_method: RankingMethod | None = None
+    agreement: Agreement | None = None
     queue: QueuePlace | None = None
     """Set while it is open and none of its calls was given to a PC."""
 

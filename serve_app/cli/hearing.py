@@ -30,6 +30,7 @@ class Hearing:
     names: dict[str, tuple[str, str]] = field(default_factory=dict)
     voices: dict[tuple[str, str], Voice] = field(default_factory=dict)
     ranking: tuple[Event, ...] = ()
+    agreement: str = ""
     answer: Event | None = None
     notices: tuple[str, ...] = ()
     closed: Event | None = None
@@ -120,7 +121,8 @@ def _absence(hearing: Hearing, event: Event) -> Hearing:
 
 def _ranked(hearing: Hearing, event: Event) -> Hearing:
     lines = [{**line, "name": _name(hearing, line["agent_id"])} for line in event["ranking"]]
-    return replace(hearing, ranking=tuple(lines))
+    agreement = (event.get("agreement") or {}).get("sentence", "")
+    return replace(hearing, ranking=tuple(lines), agreement=str(agreement))
 
 
 def _answered(hearing: Hearing, event: Event) -> Hearing:

@@ -19,7 +19,7 @@ from serve_app.cli.terminal import Stop, say
 
 ROOT = Path(__file__).parents[2]
 TIERS = {
-    "unit": ("tests/unit",),
+    "unit": ("tests/unit", "tests/simulation"),
     "wire": ("tests/integration", "-m", "wire"),
     "integration": ("tests/integration", "-m", "not wire"),
     "real": ("tests/real",),

@@ -80,15 +80,26 @@ def stage_end(hearing: Hearing, stage: str) -> RenderableType:
 
 
 def scores(hearing: Hearing) -> Table:
-    """Places go by points (Borda count of the ballots); the mean score is for reading."""
-    table = Table(title="Scores", title_justify="left", title_style="bold")
+    """Places go by points, each judge's severity taken out; the mean score is for reading. Below
+    it, in a sentence, how far the judges agree."""
+    agreed = Text(printable(hearing.agreement))
+    table = Table(title="Scores", title_justify="left", title_style="bold", caption=agreed)
+    table.caption_justify = "left"
     for column in ("Place", "Seat", "Points", "Mean", "Votes"):
         table.add_column(column, justify="left" if column == "Seat" else "right")
     for line in hearing.ranking:
         mean = f"{line['mean_score']:.1f}" if line["votes"] else "–"
-        points, votes = f"{line.get('borda', 0):.2f}", str(line["votes"])
-        table.add_row(str(line["place"]), Text(printable(line["name"])), points, mean, votes)
+        points, votes = f"{line.get('points', 0):.2f}", str(line["votes"])
+        table.add_row(place(line), Text(printable(line["name"])), points, mean, votes)
     return table
+
+
+def place(line: dict[str, Any]) -> str:
+    """`2`, or with the places that it may as well have: `2 (1–3)`."""
+    sure = line.get("interval")
+    if not sure or sure["best"] == sure["worst"]:
+        return str(line["place"])
+    return f"{line['place']} ({sure['best']}–{sure['worst']})"
 
 
 def print_end(session: dict[str, Any], rich: bool) -> None:

@@ -186,3 +186,15 @@ def test_tokens_and_times_are_those_of_the_requirement() -> None:
         ("Synthesis", "501", "352", "853", "3.3 s"),
         ("Total", "2,038", "1,202", "3,240", "9.4 s"),
     ]
+
+
+def test_the_scores_say_how_sure_a_place_is_and_how_far_judges_agree() -> None:
+    line = {"agent_id": "agent_1", "place": 1, "mean_score": 8.0, "votes": 2, "points": 7.5}
+    sure = {**line, "interval": {"best": 1, "worst": 2}}
+    said = {"sentence": "2 of 3 judges put Alpha first; first and second are too close to call."}
+    hearing = sitting({"kind": "ranking", "seq": 8, "ranking": [sure], "agreement": said})
+    table = drawn(views.scores(hearing))
+    assert "1 (1–2)" in table and "7.50" in table
+    assert "too close to call" in table
+    certain = {**line, "interval": {"best": 1, "worst": 1}}
+    assert [views.place(each) for each in (line, certain)] == ["1", "1"]

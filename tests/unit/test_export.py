@@ -4,6 +4,7 @@ import re
 
 from actors.council.export import markdown
 from actors.messages.calls import TokenUsage
+from actors.messages.events import Agreement, PlaceInterval
 from actors.messages.requests import AgentSpec, CouncilRequest
 from actors.messages.sessions import (
     CouncilSession,
@@ -42,7 +43,7 @@ async def test_a_whole_session_is_told() -> None:
     ]
     assert "> Why?" in text and "> It scatters." in text
     assert "Sources: Ann." in text
-    assert "| 1 | Ann | 8.00 | 1 |" in text
+    assert "| 1 | Ann | 0.00 | 8.00 | 1 |" in text
     assert "- Ann: 8/10 – Clear." in text
     assert "| opinions | 244 | 256 | 500 | 77 |" in text
     assert "| opinions | 244 | 256 | 500 | 0 |" in text
@@ -106,5 +107,16 @@ async def test_a_name_cannot_break_a_line_or_a_table() -> None:
     agents = tuple(one.model_copy(update={"name": name}) for one in whole.agents)
     text = markdown(whole.model_copy(update={"agents": agents}))
     row = next(line for line in text.splitlines() if line.startswith("| 1 |"))
-    assert len(re.findall(r"(?<!\\)\|", row)) == 5
+    assert len(re.findall(r"(?<!\\)\|", row)) == 6
     assert not re.search(r"(?<!\\)\]\(", text) and not re.search(r"(?<!\\)<img", text)
+
+
+async def test_the_ranking_says_how_sure_it_is() -> None:
+    whole = await session()
+    first = whole.ranking[0].model_copy(
+        update={"points": 7.25, "interval": PlaceInterval(best=1, worst=3)}
+    )
+    agreed = Agreement(ballots=3, sentence="2 of 3 judges put Ann|Bob first.")
+    told = markdown(whole.model_copy(update={"ranking": (first,), "agreement": agreed}))
+    assert "| 1 (1–3) | Ann | 7.25 | 8.00 | 1 |" in told
+    assert "2 of 3 judges put Ann\\|Bob first." in told

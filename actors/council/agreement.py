@@ -1,0 +1,192 @@
+"""How far the judges agree, in numbers and in a sentence, and how sure each place is.
+
+Knows nothing of methods of ranking beyond what `ranking` offers. Judges differ in what they may
+judge (never themselves), so they are compared on what both of two judged.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import combinations, combinations_with_replacement
+from math import factorial, prod
+from statistics import StatisticsError, correlation, fmean
+
+import krippendorff
+import numpy as np
+
+from actors.council.ranking import Scores, duel, ranked
+from actors.messages.events import Agreement, Dispute, PlaceInterval, RankingMethod, Standing
+
+EXACT_UP_TO = 5
+"""Judges of whom all draws are looked at: C(9, 5) = 126. Beyond, `DRAWS` by the seed's chance."""
+DRAWS = 200
+CONFIDENCE = 0.9
+HARDLY = 0.3
+"""Kendall's W below which judges are said to hardly agree (weak, in Schmidt 1997, table 2)."""
+ALIKE = 0.5
+"""A share of the ballots below which the effective votes are worth a word."""
+
+
+def agreement(
+    scores: Scores, standings: Sequence[Standing], names: Mapping[str, str]
+) -> Agreement | None:
+    """None where no ballot counts. `names`: agent_id → name, for the sentence."""
+    if not scores:
+        return None
+    alike = [one for pair in combinations(scores.values(), 2) if (one := _alike(*pair)) is not None]
+    mean_alike = fmean(alike) if alike else None
+    figures = Agreement(
+        ballots=len(scores),
+        kendall_w=None if mean_alike is None else kendall_w(len(scores), mean_alike),
+        krippendorff_alpha=_alpha(scores, [s.agent_id for s in standings]),
+        effective_votes=None if mean_alike is None else effective_votes(len(scores), mean_alike),
+        disputes=tuple(_disputes(scores, [s.agent_id for s in standings])),
+        sentence="",
+    )
+    return figures.model_copy(update={"sentence": _sentence(figures, scores, standings, names)})
+
+
+def kendall_w(judges: int, mean_spearman: float) -> float:
+    """Kendall's coefficient of concordance, ties corrected, from the mean of Spearman's ρ over all
+    pairs of judges: W = (ρ̄ (m - 1) + 1) / m (Kendall & Gibbons 1990, ch. 6). 0 for two opposite
+    judges, 1 for equal ones."""
+    return round(min(1.0, max(0.0, (mean_spearman * (judges - 1) + 1) / judges)), 3)
+
+
+def effective_votes(judges: int, mean_correlation: float) -> float:
+    """Kish's effective sample size with an intraclass correlation: m / (1 + (m - 1) ρ̄). Clones are
+    one vote. A lower bound: judges who are right for reasons of their own are alike, too."""
+    return round(judges / (1 + (judges - 1) * max(0.0, mean_correlation)), 2)
+
+
+def with_intervals(
+    scores: Scores, standings: Sequence[Standing], method: RankingMethod, seed: int
+) -> tuple[Standing, ...]:
+    """The standings with a bootstrap interval for each place: judges are drawn with replacement, as
+    many as there are (Efron 1979); with few of them every draw is looked at once, by its weight. A
+    seat that no drawn judge judged has no place in that draw. None with fewer than two ballots."""
+    if len(scores) < 2:
+        return tuple(standings)
+    candidates = [standing.agent_id for standing in standings]
+    places: dict[str, list[tuple[int, float]]] = {candidate: [] for candidate in candidates}
+    for counts, weight in _draws(len(scores), seed):
+        for standing in ranked(_drawn(scores, counts), candidates, method):
+            if standing.votes:
+                places[standing.agent_id].append((standing.place, weight))
+    return tuple(
+        s.model_copy(update={"interval": _interval(places[s.agent_id])}) for s in standings
+    )
+
+
+def _draws(judges: int, seed: int) -> Iterator[tuple[tuple[int, ...], float]]:
+    """How often each judge is drawn, and the weight of that draw."""
+    if judges > EXACT_UP_TO:
+        chance = np.random.default_rng(seed)
+        for counts in chance.multinomial(judges, [1 / judges] * judges, DRAWS):
+            yield tuple(map(int, counts)), 1.0
+        return
+    for drawn in combinations_with_replacement(range(judges), judges):
+        counts = tuple(drawn.count(judge) for judge in range(judges))
+        yield counts, factorial(judges) / prod(map(factorial, counts))
+
+
+def _drawn(scores: Scores, counts: Sequence[int]) -> Scores:
+    return {
+        f"{judge} {copy}": own
+        for (judge, own), times in zip(scores.items(), counts, strict=True)
+        for copy in range(times)
+    }
+
+
+def _interval(places: list[tuple[int, float]]) -> PlaceInterval | None:
+    """The narrowest-tailed interval that leaves half of the rest on each side."""
+    total = sum(weight for _, weight in places)
+    if not total:
+        return None
+    tail = (1 - CONFIDENCE) / 2 * total
+    ordered = sorted(places)
+    return PlaceInterval(best=_reached(ordered, tail), worst=_reached(ordered[::-1], tail))
+
+
+def _reached(places: Iterable[tuple[int, float]], tail: float) -> int:
+    """The first place by which more than `tail` has been passed."""
+    passed, reached = 0.0, 0
+    for place, weight in places:
+        passed, reached = passed + weight, place
+        if passed > tail:
+            break
+    return reached
+
+
+def _alike(one: Mapping[str, int], other: Mapping[str, int]) -> float | None:
+    """Spearman's ρ (Pearson's of mid-ranks) on what both judged; 0 where one of them finds all
+    alike, None where they share fewer than two."""
+    shared = [candidate for candidate in one if candidate in other]
+    if len(shared) < 2:
+        return None
+    ranks = [_mid_ranks([own[c] for c in shared]) for own in (one, other)]
+    try:
+        return correlation(*ranks)
+    except StatisticsError:  # a constant
+        return 1.0 if ranks[0] == ranks[1] else 0.0
+
+
+def _mid_ranks(values: Sequence[int]) -> list[float]:
+    return [sum((v < x) + (v == x) / 2 for v in values) + 0.5 for x in values]
+
+
+def _alpha(scores: Scores, candidates: Sequence[str]) -> float | None:
+    """Krippendorff's α of the scores as intervals; None where there is nothing to compare."""
+    table = [[own.get(candidate, np.nan) for candidate in candidates] for own in scores.values()]
+    given = np.array(table, dtype=float)
+    compared = given[:, (~np.isnan(given)).sum(axis=0) > 1]
+    if not compared.size or len(np.unique(compared[~np.isnan(compared)])) < 2:
+        return None
+    alpha = krippendorff.alpha(reliability_data=compared, level_of_measurement="interval")
+    return round(float(alpha), 3)
+
+
+def _disputes(scores: Scores, candidates: Sequence[str]) -> Iterator[Dispute]:
+    """Pairs with judges on both sides, the most even first."""
+    found = []
+    for one, other in combinations(candidates, 2):
+        better, worse, _ = duel(scores, one, other)
+        if better and worse:
+            found.append(Dispute(agent_ids=(one, other), votes=(better, worse)))
+    yield from sorted(found, key=lambda d: -min(d.votes) / sum(d.votes))
+
+
+def _sentence(
+    figures: Agreement, scores: Scores, standings: Sequence[Standing], names: Mapping[str, str]
+) -> str:
+    parts = [_who_is_first(scores, standings, names)]
+    if figures.kendall_w is not None and figures.kendall_w < HARDLY:
+        parts.append("the judges hardly agree")
+    if close := _close(standings):
+        parts.append(close)
+    votes = figures.effective_votes
+    if votes is not None and figures.ballots > 2 and votes < ALIKE * figures.ballots:
+        parts.append(f"the {figures.ballots} ballots are so alike that they may weigh as {votes:g}")
+    return "; ".join(parts) + "."
+
+
+def _who_is_first(scores: Scores, standings: Sequence[Standing], names: Mapping[str, str]) -> str:
+    first = [names[s.agent_id] for s in standings if s.place == 1]
+    if len(first) > 1:
+        return f"{', '.join(first[:-1])} and {first[-1]} share the first place"
+    best = standings[0].agent_id
+    ballots = [own for own in scores.values() if best in own and len(own) > 1]
+    if not ballots:
+        return f"{first[0]} is first by its mean score: no ballot compares it with another"
+    top = sum(own[best] == max(own.values()) for own in ballots)
+    if top == len(ballots) > 1:
+        return f"All {top} judges put {first[0]} first"
+    judges = "judge puts" if len(ballots) == 1 else "judges put"
+    return f"{top} of {len(ballots)} {judges} {first[0]} first"
+
+
+def _close(standings: Sequence[Standing]) -> str:
+    if len(standings) < 2 or standings[1].place == 1:
+        return ""
+    interval = standings[1].interval
+    if interval is not None and interval.best == 1:
+        return "first and second are too close to call"
+    return ""
