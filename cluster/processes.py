@@ -50,6 +50,15 @@ def ours(home: Path, node: str | None = None) -> list[Process]:
     return [p for p in psutil.process_iter() if p.pid not in line and _is_ours(p, home, node)]
 
 
+def command_lines(home: Path) -> list[str]:
+    """What our processes are, as `ps` shows them."""
+    lines = []
+    for process in ours(home):
+        with contextlib.suppress(psutil.Error):
+            lines.append(" ".join(process.cmdline()))
+    return lines
+
+
 def end(found: Iterable[Process], grace_s: float = 12.0) -> int:
     """Ends these processes and returns how many there were. Those that started the others are
     asked first (they end those themselves) and get `grace_s`; then the rest; what stays is killed.

@@ -11,7 +11,7 @@ from serve_app.cli.program import program
 runner = CliRunner()
 COMMANDS = (
     *("up", "down", "ask", "status", "models", "sessions"),
-    *("join", "drain", "service", "deploy", "key", "token", "backup", "restore"),
+    *("join", "drain", "service", "deploy", "key", "token", "backup", "restore", "doctor"),
     *("test", "lint", "version"),
 )
 

@@ -48,3 +48,16 @@ def restore(
     from serve_app.cli import backup as command
 
     command.restore(settings_of(), file)
+
+
+@group.command(rich_help_panel=PANEL)
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+) -> None:
+    """Check this PC and the council that runs, and say how to mend what is wrong.
+
+    Changes nothing. Exit code 0 if there is no fault (warnings are none), else 1.
+    """
+    from serve_app.cli.doctor import rounds
+
+    raise typer.Exit(rounds.go(settings_of(), as_json))
