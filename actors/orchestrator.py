@@ -53,6 +53,7 @@ class CouncilOrchestrator:
         self._summons = Summons(config, self._pool, self._admission)
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._sittings: dict[str, Sitting] = {}
+        self._arriving: dict[str, asyncio.Event] = {}
         self._superseded = False
         self._resumed = False
         self._starting = asyncio.get_running_loop().create_task(self._start())
@@ -77,6 +78,14 @@ class CouncilOrchestrator:
             return await self._accept(await self._summons.session(request), key)
 
     async def _accept(self, session: Session, key: Idempotency | None) -> CouncilSession:
+        arrived = self._arriving[session.session_id] = asyncio.Event()
+        try:
+            return await self._kept(session, key)
+        finally:
+            del self._arriving[session.session_id]
+            arrived.set()
+
+    async def _kept(self, session: Session, key: Idempotency | None) -> CouncilSession:
         try:
             created = await self._store.create(session.started, key)
         except BaseException as error:
@@ -92,7 +101,7 @@ class CouncilOrchestrator:
     async def wait(self, session_id: str) -> CouncilSession:
         """The session once it has ended, however it ended."""
         await self._started()
-        if sitting := self._sittings.get(session_id):
+        if sitting := await self._sitting(session_id):
             await sitting.ended()
             if sitting.record.session.closed is not None:
                 return minutes.view(sitting.record.session)
@@ -100,7 +109,7 @@ class CouncilOrchestrator:
 
     async def session(self, session_id: str) -> CouncilSession:
         await self._started()
-        if sitting := self._sittings.get(session_id):
+        if sitting := await self._sitting(session_id):
             return self._view(sitting.record.session)
         return minutes.view(replay(await self._store.events(session_id)))
 
@@ -116,7 +125,7 @@ class CouncilOrchestrator:
         """Batches of events: what is stored after `after`, the text so far of who speaks now, then
         live until the closing event."""
         await self._started()
-        sitting = self._sittings.get(session_id)
+        sitting = await self._sitting(session_id)
         reader, so_far = sitting.record.audience.join(now()) if sitting else (None, [])
         try:
             stored = await self._store.events(session_id, after)
@@ -135,7 +144,7 @@ class CouncilOrchestrator:
     async def cancel(self, session_id: str) -> CouncilSession:
         """Ends a running session; a second cancel gives the same answer."""
         await self._started()
-        if sitting := self._sittings.get(session_id):
+        if sitting := await self._sitting(session_id):
             sitting.cancel()
             await sitting.ended()
         ended = await self.session(session_id)
@@ -146,7 +155,7 @@ class CouncilOrchestrator:
     async def purge(self, session_id: str) -> None:
         """Removes a finished session."""
         await self._started()
-        if session_id in self._sittings:
+        if await self._sitting(session_id):
             raise SessionRunning("Cancel the session first, then remove it")
         await self._store.delete(session_id)
 
@@ -207,6 +216,13 @@ class CouncilOrchestrator:
         if self._starting.done() and self._starting.exception() is not None:
             self._starting = asyncio.create_task(self._start())
         await asyncio.shield(self._starting)
+
+    async def _sitting(self, session_id: str) -> Sitting | None:
+        """The session's sitting, None once it has ended. One that is on disk, and so can be listed,
+        but not heard yet will be in a moment."""
+        if arriving := self._arriving.get(session_id):
+            await arriving.wait()
+        return self._sittings.get(session_id)
 
     def _view(self, session: Session) -> CouncilSession:
         """With its place in the queue, until a PC has come to it."""

@@ -392,6 +392,25 @@ async def test_row_31_a_retry_gets_its_session_though_the_models_are_gone_by_now
             await orchestrator.open(REQUEST.model_copy(update={"query": "Another?"}), "key")
 
 
+async def test_a_session_that_is_listed_is_running_or_has_ended(tmp_path: Path) -> None:
+    """Also in the moment between its commit and its first step: who finds it in the list can wait
+    for it, and cannot remove it."""
+    gate = asyncio.Event()
+    async with council(tmp_path, ScriptedPool(gate=lambda call: gate)) as orchestrator:
+        await orchestrator.readiness()
+        found: set[str] = set()
+        for _ in range(60):
+            asking = asyncio.create_task(orchestrator.open(REQUEST))
+            while not asking.done():
+                for summary in await orchestrator.sessions(2, None, None):
+                    if summary.session_id not in found:
+                        found.add(summary.session_id)
+                        with pytest.raises(SessionRunning):
+                            await orchestrator.purge(summary.session_id)
+            assert (await orchestrator.cancel(asking.result().session_id)).stage == "error"
+    assert len(found) > 10
+
+
 async def test_who_asks_and_leaves_at_once_leaves_no_session_that_nobody_hears(
     tmp_path: Path,
 ) -> None:
