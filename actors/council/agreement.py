@@ -4,7 +4,7 @@ Knows nothing of methods of ranking beyond what `ranking` offers. Judges differ 
 judge (never themselves), so they are compared on what both of two judged.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations, combinations_with_replacement
 from math import factorial, prod
 from statistics import StatisticsError, correlation, fmean
@@ -12,7 +12,7 @@ from statistics import StatisticsError, correlation, fmean
 import krippendorff
 import numpy as np
 
-from actors.council.ranking import Scores, duel, ranked
+from actors.council.ranking import Array, Scores, duel, tally
 from actors.messages.events import Agreement, Dispute, PlaceInterval, RankingMethod, Standing
 
 EXACT_UP_TO = 5
@@ -65,55 +65,36 @@ def with_intervals(
     seat that no drawn judge judged has no place in that draw. None with fewer than two ballots."""
     if len(scores) < 2:
         return tuple(standings)
-    candidates = [standing.agent_id for standing in standings]
-    places: dict[str, list[tuple[int, float]]] = {candidate: [] for candidate in candidates}
-    for counts, weight in _draws(len(scores), seed):
-        for standing in ranked(_drawn(scores, counts), candidates, method):
-            if standing.votes:
-                places[standing.agent_id].append((standing.place, weight))
+    times, weights = _draws(len(scores), seed)
+    found = tally(scores, [standing.agent_id for standing in standings], method, times)
     return tuple(
-        s.model_copy(update={"interval": _interval(places[s.agent_id])}) for s in standings
+        standing.model_copy(
+            update={"interval": _interval(found.places[:, n], weights * (found.votes[:, n] > 0))}
+        )
+        for n, standing in enumerate(standings)
     )
 
 
-def _draws(judges: int, seed: int) -> Iterator[tuple[tuple[int, ...], float]]:
-    """How often each judge is drawn, and the weight of that draw."""
+def _draws(judges: int, seed: int) -> tuple[Array, Array]:
+    """draw × judge, how often each judge is drawn; and the weight of each draw."""
     if judges > EXACT_UP_TO:
         chance = np.random.default_rng(seed)
-        for counts in chance.multinomial(judges, [1 / judges] * judges, DRAWS):
-            yield tuple(map(int, counts)), 1.0
-        return
-    for drawn in combinations_with_replacement(range(judges), judges):
-        counts = tuple(drawn.count(judge) for judge in range(judges))
-        yield counts, factorial(judges) / prod(map(factorial, counts))
+        return chance.multinomial(judges, [1 / judges] * judges, DRAWS), np.ones(DRAWS)
+    draws = list(combinations_with_replacement(range(judges), judges))
+    times = np.array([[drawn.count(judge) for judge in range(judges)] for drawn in draws])
+    return times, np.array([factorial(judges) / prod(map(factorial, each)) for each in times])
 
 
-def _drawn(scores: Scores, counts: Sequence[int]) -> Scores:
-    return {
-        f"{judge} {copy}": own
-        for (judge, own), times in zip(scores.items(), counts, strict=True)
-        for copy in range(times)
-    }
-
-
-def _interval(places: list[tuple[int, float]]) -> PlaceInterval | None:
-    """The narrowest-tailed interval that leaves half of the rest on each side."""
-    total = sum(weight for _, weight in places)
-    if not total:
+def _interval(places: Array, weights: Array) -> PlaceInterval | None:
+    """What is left when half of the rest is cut from each end; None without any weight."""
+    if not weights.sum():
         return None
-    tail = (1 - CONFIDENCE) / 2 * total
-    ordered = sorted(places)
-    return PlaceInterval(best=_reached(ordered, tail), worst=_reached(ordered[::-1], tail))
-
-
-def _reached(places: Iterable[tuple[int, float]], tail: float) -> int:
-    """The first place by which more than `tail` has been passed."""
-    passed, reached = 0.0, 0
-    for place, weight in places:
-        passed, reached = passed + weight, place
-        if passed > tail:
-            break
-    return reached
+    order = np.argsort(places, kind="stable")
+    passed = np.cumsum(weights[order]) / weights.sum()
+    tail = (1 - CONFIDENCE) / 2
+    best = order[np.searchsorted(passed, tail, side="right")]
+    worst = order[np.searchsorted(passed, 1 - tail, side="left")]
+    return PlaceInterval(best=int(places[best]), worst=int(places[worst]))
 
 
 def _alike(one: Mapping[str, int], other: Mapping[str, int]) -> float | None:

@@ -15,12 +15,12 @@ says (the Condorcet winner, as in Black's rule, 1958): so no minority of judges 
 place from the one that the others agree on. A pair that fewer than three judged has no majority.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import combinations
-from math import sqrt
-from statistics import fmean, pstdev
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from actors.messages.events import RankingMethod, Standing, Vote
 
@@ -37,9 +37,19 @@ PRIOR = 0.1
 
 Scores = Mapping[str, Mapping[str, int]]
 """judge → answer → score: the votes that count."""
-Points = Mapping[str, float]
-Merit = tuple[bool, bool, float, float]
-"""Judged at all, the majority's choice, points, mean score; greater is better."""
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How rankings come out, each by how often each judge's ballot is counted in it. Arrays of
+    ranking × candidate, or of ranking alone; `points` by the method, 0 where there is no vote."""
+
+    places: Array
+    points: Array
+    borda: Array
+    means: Array
+    votes: Array
 
 
 def rank(
@@ -69,122 +79,138 @@ def ranked(
     scores: Scores, candidates: Sequence[str], method: RankingMethod
 ) -> tuple[Standing, ...]:
     """`rank` for votes that were counted already."""
-    given = {c: [own[c] for own in scores.values() if c in own] for c in candidates}
-    judged = [c for c in candidates if given[c]]
-    points = {c: round(value, DIGITS) for c, value in _METHODS[method](scores, judged).items()}
-    shares = points if method == "borda" else borda(scores, judged)
-    first = majority_choice(scores, judged)
-    merits = {
-        c: (bool(given[c]), c == first, points.get(c, 0.0), fmean(given[c] or [0.0]))
-        for c in candidates
-    }
-    return tuple(
+    found = tally(scores, candidates, method, np.ones((1, len(scores))))
+    standings = [
         Standing(
             agent_id=candidate,
-            place=1 + sum(other > merits[candidate] for other in merits.values()),
-            mean_score=merits[candidate][3],
-            votes=len(given[candidate]),
-            borda=shares.get(candidate, 0.0),
-            points=merits[candidate][2],
+            place=int(found.places[0, n]),
+            mean_score=float(found.means[0, n]),
+            votes=int(found.votes[0, n]),
+            borda=float(found.borda[0, n]),
+            points=float(found.points[0, n]),
         )
-        for candidate in sorted(candidates, key=merits.__getitem__, reverse=True)
-    )
+        for n, candidate in enumerate(candidates)
+    ]
+    return tuple(sorted(standings, key=lambda standing: standing.place))
+
+
+def tally(scores: Scores, candidates: Sequence[str], method: RankingMethod, times: Array) -> Tally:
+    """Many rankings at once. `times`: ranking × judge, how often that judge's ballot is counted;
+    judges in the order of `scores`."""
+    sheet = _sheet(scores, candidates)
+    votes = times @ ~np.isnan(sheet)
+    points = np.where(votes > 0, np.round(_METHODS[method](sheet, times), DIGITS), 0.0)
+    means = np.round(_mean(sheet, times), DIGITS)
+    keys = (votes > 0, _chosen(sheet, times), points, means)
+    return Tally(_places(keys), points, np.round(_borda(sheet, times), DIGITS), means, votes)
 
 
 def majority_choice(scores: Scores, candidates: Sequence[str]) -> str | None:
     """Who beats each other one on most of at least three ballots; None where nobody does."""
-    for one in candidates:
-        duels = [duel(scores, one, other) for other in candidates if other != one]
-        if duels and all(sum(each) >= MAJORITY_OF and 2 * each[0] > sum(each) for each in duels):
-            return one
-    return None
+    (chosen,) = _chosen(_sheet(scores, candidates), np.ones((1, len(scores))))
+    return next((one for one, yes in zip(candidates, chosen, strict=True) if yes), None)
 
 
 def duel(scores: Scores, one: str, other: str) -> tuple[int, int, int]:
     """On how many ballots that hold both `one` is better, `other` is, neither is."""
-    signs = [
-        (own[one] > own[other]) - (own[one] < own[other])
-        for own in scores.values()
-        if one in own and other in own
-    ]
-    return signs.count(1), signs.count(-1), signs.count(0)
+    (better,), (both,) = _duels(_sheet(scores, (one, other)), np.ones((1, len(scores))))
+    wins, losses = int(better[0, 1]), int(better[1, 0])
+    return wins, losses, int(both[0, 1]) - wins - losses
 
 
-def borda(scores: Scores, candidates: Sequence[str]) -> dict[str, float]:
+def _sheet(scores: Scores, candidates: Sequence[str]) -> Array:
+    """judge × candidate; nan = no vote."""
+    rows = [[own.get(candidate, np.nan) for candidate in candidates] for own in scores.values()]
+    return np.array(rows, dtype=float).reshape(len(scores), len(candidates))
+
+
+def _places(keys: Sequence[Array]) -> Array:
+    """1 + how many stand before, by the first of the keys that differs; greater is better."""
+    before = np.zeros((*keys[0].shape, keys[0].shape[1]), dtype=bool)
+    for key in reversed(keys):
+        mine, theirs = key[:, :, None], key[:, None, :]
+        before = (theirs > mine) | ((theirs == mine) & before)
+    return np.asarray(1 + before.sum(axis=2))
+
+
+def _duels(sheet: Array, times: Array) -> tuple[Array, Array]:
+    """ranking × one × other: ballots on which one is better than the other, and that hold both."""
+    one, other = sheet[:, :, None], sheet[:, None, :]
+    better, both = one > other, ~np.isnan(one + other)
+    return np.einsum("rj,jab->rab", times, better), np.einsum("rj,jab->rab", times, both)
+
+
+def _chosen(sheet: Array, times: Array) -> Array:
+    """ranking × candidate: the majority's choice."""
+    better, both = _duels(sheet, times)
+    wins = (both >= MAJORITY_OF) & (2 * better > both)
+    wins |= np.eye(sheet.shape[1], dtype=bool)
+    return np.asarray(wins.all(axis=2) & (sheet.shape[1] > 1))
+
+
+def _mean(values: Array, times: Array) -> Array:
+    """ranking × candidate: the mean over the ballots that have it; 0 without any."""
+    total, votes = times @ np.nan_to_num(values), times @ ~np.isnan(values)
+    return np.asarray(total / np.maximum(votes, 1))
+
+
+def _borda(sheet: Array, times: Array) -> Array:
     """The mean share of the others on a ballot that each one beats, 0 to 1; a tie is half a win. A
     ballot of one says nothing about order: one half."""
-    shares: dict[str, list[float]] = {candidate: [] for candidate in candidates}
-    for own in scores.values():
-        for one, mine in own.items():
-            beaten = sum((mine > other) + (mine == other) / 2 for other in own.values()) - 0.5
-            shares[one].append(beaten / (len(own) - 1) if len(own) > 1 else 0.5)
-    return {candidate: fmean(each) for candidate, each in shares.items()}
+    one, other = sheet[:, :, None], sheet[:, None, :]
+    beaten = ((one > other) + (one == other) / 2).sum(axis=2) - 0.5
+    others = (~np.isnan(sheet)).sum(axis=1, keepdims=True) - 1
+    share = np.where(others > 0, beaten / np.maximum(others, 1), 0.5)
+    return _mean(np.where(np.isnan(sheet), np.nan, share), times)
 
 
-def _adjusted(scores: Scores, candidates: Sequence[str]) -> dict[str, float]:
-    """What an answer would get from the mean judge, on the scale of 1 to 10: least squares, with a
-    line for each judge that says its severity is nought."""
-    votes = [(judge, one, score) for judge, own in scores.items() for one, score in own.items()]
-    if not votes:
-        return {}
-    judges, level = list(scores), fmean(score for *_, score in votes)
-    design = np.zeros((len(votes) + len(judges), len(judges) + len(candidates)))
-    values = np.zeros(len(design))
-    for row, (judge, one, score) in enumerate(votes):
-        design[row, judges.index(judge)] = 1.0
-        design[row, len(judges) + candidates.index(one)] = 1.0
-        values[row] = score - level
-    design[len(votes) :, : len(judges)] = np.eye(len(judges)) * sqrt(SEVERITY_PRIOR)
-    fitted, *_ = np.linalg.lstsq(design, values, rcond=None)
-    return {one: level + float(fitted[len(judges) + n]) for n, one in enumerate(candidates)}
+def _adjusted(sheet: Array, times: Array) -> Array:
+    """What an answer would get from the mean judge, on the scale of 1 to 10: least squares with a
+    line for each judge that says its severity is nought. The judges' severities are eliminated from
+    the normal equations, which leaves one small system a ranking."""
+    given = (~np.isnan(sheet)).astype(float)
+    total, many = np.nan_to_num(sheet), given.sum(axis=1)
+    level = (times @ total.sum(axis=1)) / np.maximum(times @ many, 1)
+    weight = 1 / (many + SEVERITY_PRIOR)
+    blocks = given[:, :, None] * np.eye(sheet.shape[1])
+    blocks -= given[:, :, None] * given[:, None, :] * weight[:, None, None]
+    left = np.einsum("rj,jab->rab", times, blocks)
+    right = times @ (total - given * (total.sum(axis=1) * weight)[:, None])
+    right -= level[:, None] * (times @ (given * (1 - many * weight)[:, None]))
+    answers = np.einsum("rab,rb->ra", np.linalg.pinv(left, hermitian=True), right)
+    return np.asarray(level[:, None] + answers)
 
 
-def _copeland(scores: Scores, candidates: Sequence[str]) -> dict[str, float]:
+def _copeland(sheet: Array, times: Array) -> Array:
     """The share of the others that an answer beats on most ballots; even is half."""
-    wins = dict.fromkeys(candidates, 0.0)
-    for one, other in combinations(candidates, 2):
-        more, fewer, _ = duel(scores, one, other)
-        wins[one] += (more > fewer) + (more == fewer) / 2
-        wins[other] += (fewer > more) + (more == fewer) / 2
-    return {one: won / max(1, len(candidates) - 1) for one, won in wins.items()}
+    better, _ = _duels(sheet, times)
+    worse = better.transpose(0, 2, 1)
+    wins = ((better > worse) + (better == worse) / 2).sum(axis=2) - 0.5
+    return np.asarray(wins / max(1, sheet.shape[1] - 1))
 
 
-def _bradley_terry(scores: Scores, candidates: Sequence[str]) -> dict[str, float]:
-    """Log-strengths; a tie counts as a win for each."""
+def _bradley_terry(sheet: Array, times: Array) -> Array:
+    """Log-strengths; a tie counts as half a win for each."""
     import choix  # brings SciPy, for those alone who choose it
 
-    pairs = [
-        (candidates.index(winner), candidates.index(loser))
-        for own in scores.values()
-        for winner, loser in _won(own)
-    ]
-    if not pairs:
-        return dict.fromkeys(candidates, 0.0)
-    strengths = choix.opt_pairwise(len(candidates), pairs, alpha=PRIOR, tol=1e-9)
-    return {one: round(float(s), 5) for one, s in zip(candidates, strengths, strict=True)}
+    better, both = _duels(sheet, times)
+    wins = better + (both - better - better.transpose(0, 2, 1)) / 2
+    wins *= 1 - np.eye(sheet.shape[1])
+    return np.round([choix.ilsr_pairwise_dense(each, alpha=PRIOR) for each in wins], 5)
 
 
-def _won(own: Mapping[str, int]) -> Iterator[tuple[str, str]]:
-    for one, other in combinations(own, 2):
-        if own[one] >= own[other]:
-            yield one, other
-        if own[other] >= own[one]:
-            yield other, one
+def _z_scores(sheet: Array, times: Array) -> Array:
+    """The mean score in standard deviations of its judge; who finds all alike says 0 of each."""
+    given = ~np.isnan(sheet)
+    middle = (np.nan_to_num(sheet).sum(axis=1) / given.sum(axis=1))[:, None]
+    apart = sheet - middle
+    spread = np.sqrt((np.nan_to_num(apart) ** 2).sum(axis=1) / given.sum(axis=1))[:, None]
+    return _mean(np.where(spread > 0, apart / np.where(spread > 0, spread, 1), apart), times)
 
 
-def _z_scores(scores: Scores, candidates: Sequence[str]) -> dict[str, float]:
-    """A judge who finds all alike says 0 of each."""
-    given: dict[str, list[float]] = {candidate: [] for candidate in candidates}
-    for own in scores.values():
-        middle, spread = fmean(own.values()), pstdev(own.values())
-        for one, score in own.items():
-            given[one].append((score - middle) / spread if spread else 0.0)
-    return {candidate: fmean(each) for candidate, each in given.items()}
-
-
-_METHODS: Mapping[RankingMethod, Callable[[Scores, Sequence[str]], Points]] = {
+_METHODS: Mapping[RankingMethod, Callable[[Array, Array], Array]] = {
     "adjusted": _adjusted,
-    "borda": borda,
+    "borda": _borda,
     "copeland": _copeland,
     "bradley_terry": _bradley_terry,
     "z_scores": _z_scores,
