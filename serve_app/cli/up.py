@@ -8,6 +8,8 @@ from pathlib import Path
 
 import httpx
 
+from actors import session_file
+from actors.errors import StoreUnavailable
 from cluster import continuation, processes, ray_node, run_record
 from cluster.ports import is_free
 from cluster.run_record import RunRecord
@@ -18,6 +20,8 @@ from serve_app.cli.foreground import end_by_sigterm_too, end_undisturbed
 from serve_app.cli.lan import lan_address
 from serve_app.cli.pc1 import Wish, stand_up
 from serve_app.cli.terminal import Stop, note, step, tell
+
+LOCK_WAIT_S = 5.0
 
 
 def up(wish: Wish) -> RunRecord:
@@ -90,6 +94,7 @@ def _from_scratch(wish: Wish) -> RunRecord:
     if processes.end_all(home):
         note("What an earlier start had left half-way was ended.")
     _check_port(wish.settings)
+    _check_store(home / "sessions.db")
     secret(home, TOKEN)
     secret(home, KEY)
     try:
@@ -118,6 +123,15 @@ def _check_port(settings: Settings) -> None:
             f"Port {settings.port} is taken by another program.",
             f"Take another one: ./council up --port {settings.port + 1}",
         )
+
+
+def _check_store(store: Path) -> None:
+    """Before Ray starts: what the store would refuse is said at once, and in its own words."""
+    try:
+        if store.exists():
+            session_file.check(store, LOCK_WAIT_S)
+    except StoreUnavailable as error:
+        raise Stop(str(error), "More: ./council doctor") from None
 
 
 @contextmanager

@@ -1,10 +1,14 @@
 """The commands as typed: help that teaches, mistakes in plain words, no traceback."""
 
+import socket
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from actors import session_file
 from serve_app import __main__
 from serve_app.cli.program import program
 
@@ -66,6 +70,37 @@ def test_an_expected_failure_is_a_sentence_and_exit_code_1(
     shown = capsys.readouterr().err
     assert said in shown
     assert "Traceback" not in shown
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (b"\xa5" * 9000, ("damaged", "./council restore FILE")),
+        (None, ("written by a newer release (schema 7", "run the newer release again")),
+    ],
+)
+def test_rows_28_and_47_up_refuses_a_store_in_plain_words_before_it_starts_anything(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    spoil: bytes | None,
+    said: tuple[str, ...],
+) -> None:
+    store = tmp_path / "sessions.db"
+    session_file.prepare(store, 1)
+    if spoil is not None:
+        store.write_bytes(spoil)
+    else:
+        with closing(sqlite3.connect(store)) as connection:
+            connection.execute("PRAGMA user_version = 7")
+    before = store.read_bytes()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    assert typed(monkeypatch, "up", "--no-models", "--port", str(port)) == 1
+    shown = capsys.readouterr().err
+    assert all(words in shown for words in said) and "Traceback" not in shown
+    assert store.read_bytes() == before
+    assert not (tmp_path / "ray").exists() and not (tmp_path / "run.json").exists()
 
 
 def test_a_bad_setting_in_the_environment_is_named(

@@ -42,8 +42,21 @@ def up(
 ) -> None:
     """Start the council on this PC.
 
-    Finds Ollama (OLLAMA_HOST, else this PC) or starts a small built-in model, starts Ray's head,
-    the council and its HTTP API, and prints what to type next.
+    Finds Ollama (OLLAMA_HOST, else this PC) or starts a small built-in model,
+    starts Ray's head, the council and its HTTP API, and prints what to type next.
+    After a crash it goes on where it stood. What runs already is left as it is.
+
+    ./council up                      this PC alone, without keys
+
+    ./council up --lan                other PCs may join; clients need a key
+
+    ./council up --lan --no-models    this PC only coordinates
+
+    ./council up --port 9000          where 8000 is taken
+
+    ./council service install up      at every boot
+
+    Something is wrong? ./council doctor
     """
     from serve_app.cli import up as command
     from serve_app.cli.pc1 import Wish
