@@ -25,6 +25,10 @@ _STRING_END = {
     "“": re.compile(r"\\.|”", re.DOTALL),
     "‘": re.compile(r"\\.|’", re.DOTALL),
 }
+_PLAIN_KEY = re.compile(r'"([^"\\]*)"[ \t]*:')
+_PLAIN_VALUE = re.compile(r'"([^"\\]*)"(?=[ \t]*[,}])')
+"""Strings as they should be, in one step; whatever they do not match is read sign by sign."""
+_DECODER = json.JSONDecoder(strict=False)
 _AFTER_KEY = frozenset(":")
 _AFTER_VALUE = frozenset(",}]")
 
@@ -128,7 +132,15 @@ class _Reader:
 
     def _scalar(self) -> None:
         frame = self.stack[-1]
-        if not frame.wants_key:
+        wants_key = frame.wants_key
+        if plain := (_PLAIN_KEY if wants_key else _PLAIN_VALUE).match(self.text, self.at):
+            self.at = plain.end()
+            if wants_key:
+                frame.key = plain[1]
+            else:
+                frame.put(plain[1])
+            return
+        if not wants_key:
             frame.put(self._read(_AFTER_VALUE))
             return
         key = self._read(_AFTER_KEY)
@@ -165,6 +177,8 @@ class _Reader:
         return self.text[following] in _STRING_END and "\n" in self.text[at:following]
 
     def _after_space(self, at: int) -> int:
+        if " " < self.text[at : at + 1] < "\x7f":
+            return at
         following = _NOT_SPACE.search(self.text, at)
         return following.start() if following else len(self.text)
 
@@ -173,6 +187,6 @@ def _unescaped(body: str) -> str:
     if "\\" not in body:
         return body
     try:
-        return str(json.loads(f'"{body}"', strict=False))
+        return str(_DECODER.decode(f'"{body}"'))
     except ValueError:
         return body.replace("\\'", "'").replace('\\"', '"').replace("\\n", "\n")

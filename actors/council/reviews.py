@@ -1,6 +1,7 @@
 """Model text → ballot: what is valid counts, the rest is dropped with a reason. Never raises.
 
-1. Only the last 32 KB are looked at, and in linear time (`lenient_json`).
+1. Only the last 32 KB are looked at, or less where there are more marks of JSON in them than any
+   ballot has, and in linear time (`lenient_json`): some milliseconds, whatever was written.
 2. Thinking (`<think>` … `</think>`) and echoes of the prompt's own blocks do not count.
 3. The last complete ballot with a valid vote counts: `{"rankings": […]}`; failing that, the last
    bare array of votes; failing that, votes that stand alone (an answer cut off in mid-ballot).
@@ -20,16 +21,24 @@ from actors.council.quoting import clean
 from actors.messages.events import Vote
 
 LOOKED_AT = 32 * 1024
+MOST_MARKS = 1_500
+"""Of JSON. A vote has some twenty, and a ballot at most as many votes as a council has seats."""
+_MARKS = b"{}[]:,\"'<\\"
+_WIDE_MARKS = "“‘"
 REASONING_KEPT = 2_000
 REASONS_KEPT = 20
 
 _THINK = ("think", "thinking", "thought", "reasoning")
+_THINK_TAGS = tuple(f"{name}>".encode() for name in _THINK)
+_QUOTE_TAGS = (b"question-", b"response-")
 _TAG = re.compile(
     rf"<(?P<end>/?)(?:(?P<think>{'|'.join(_THINK)})|(?:question|response)-[0-9a-f]{{8}})>", re.I
 )
+_BALLOT_KEYS = ("rankings", "ranking", "votes")
 _LABEL_KEYS = ("agent_id", "agentid", "agent", "id", "label", "response")
 _SCORE_KEYS = ("score", "rating", "note")
 _REASONING_KEYS = ("reasoning", "reason", "explanation", "comment")
+_PLAIN_KEYS = frozenset((*_BALLOT_KEYS, *_LABEL_KEYS, *_SCORE_KEYS, *_REASONING_KEYS))
 _PLACEHOLDER = re.compile(r"<[^<>]*>")
 _LABEL = re.compile(rf"[\W_]*(?:{MENTION_WORD}[\W_]*)?(?P<label>[A-Z]{{1,2}})[\W_]*", re.I)
 _SCORE = re.compile(
@@ -72,8 +81,9 @@ def read_ballot(text: str, votable: Mapping[str, str], own_label: str | None = N
 
 def _visible(text: str) -> list[Found]:
     """What was found in the last part of `text` outside thinking and quoted blocks."""
-    tail = text[-LOOKED_AT:]
-    hidden = _hidden(tail, opened=_thinks(text[:-LOOKED_AT]))
+    tail = _tail(text)
+    head = text[: len(text) - len(tail)].encode("ascii", "replace").lower()
+    hidden = _hidden(tail, _inside(head, _THINK_TAGS), _inside(head, _QUOTE_TAGS))
     starts = [start for start, _ in hidden]
 
     def seen(found: Found) -> bool:
@@ -83,19 +93,32 @@ def _visible(text: str) -> list[Found]:
     return [found for found in find_all(tail) if seen(found)]
 
 
-def _thinks(head: str) -> bool:
-    """Whether `head` ends in the middle of thinking."""
-    lower = head.lower()
-    opened = max(lower.rfind(f"<{name}>") for name in _THINK)
-    return opened > max(lower.rfind(f"</{name}>") for name in _THINK)
+def _tail(text: str) -> str:
+    """As much of the end of `text` as is looked at."""
+    tail = text[-LOOKED_AT:]
+    while _marks(tail) > MOST_MARKS:
+        tail = tail[len(tail) // 8 + 1 :]
+    return tail
 
 
-def _hidden(text: str, opened: bool) -> list[tuple[int, int]]:
-    """Spans of thinking and of quoted blocks, disjoint, in order. Thinking may have begun before
-    the text does (some templates open it) and may never end; a quoted block has both tags."""
+def _marks(text: str) -> int:
+    plain = text.encode("ascii", "ignore")
+    wide = 0 if len(plain) == len(text) else sum(map(text.count, _WIDE_MARKS))
+    return len(plain) - len(plain.translate(None, _MARKS)) + wide
+
+
+def _inside(head: bytes, tags: Sequence[bytes]) -> bool:
+    """Whether `head` ends in the middle of what one of these tags (without `<`) has opened."""
+    opened = max(head.rfind(b"<" + tag) for tag in tags)
+    return opened > max(head.rfind(b"</" + tag) for tag in tags)
+
+
+def _hidden(text: str, thinking: bool, quoted: bool) -> list[tuple[int, int]]:
+    """Spans of thinking and of quoted blocks, disjoint, in order. Either may have begun before the
+    text does. Thinking may also have begun without a tag (some templates open it), and may never
+    end; a quoted block has both tags."""
     spans: list[tuple[int, int]] = []
-    start: int | None = 0 if opened else None
-    thinking = opened
+    start: int | None = 0 if thinking or quoted else None
     for tag in _TAG.finditer(text):
         if not tag["end"]:
             if start is None:
@@ -122,7 +145,7 @@ def _candidates(found: Sequence[Found]) -> Iterator[Entries]:
 
 
 def _rankings(value: dict[str, Value]) -> Entries:
-    inside = _field(value, ("rankings", "ranking", "votes"))
+    inside = _field(value, _BALLOT_KEYS)
     return inside if isinstance(inside, list) else [inside]
 
 
@@ -142,15 +165,18 @@ def _is_echo(value: Value) -> bool:
 
 def _field(entry: dict[str, Value], names: Sequence[str]) -> Value:
     """The first of `names` that the entry has, whatever the case and padding of its keys."""
-    keys = {key.strip().casefold().replace(" ", "_"): value for key, value in entry.items()}
+    keys = entry
+    if not _PLAIN_KEYS.issuperset(entry):
+        keys = {key.strip().casefold().replace(" ", "_"): value for key, value in entry.items()}
     return next((keys[name] for name in names if name in keys), None)
 
 
 def _count(entries: Entries, votable: Mapping[str, str], own_label: str | None) -> Ballot:
     judged: dict[str, list[_Judged]] = {}
+    known = {*votable, own_label or ""}
     rejected: list[str] = []
     for entry in entries:
-        read = _judge(entry, votable, own_label)
+        read = _judge(entry, known, own_label)
         if isinstance(read, _Judged):
             judged.setdefault(read.label, []).append(read)
         else:
@@ -172,14 +198,14 @@ def _capped(reasons: Sequence[str]) -> tuple[str, ...]:
     return (*kept, f"and {more} more") if more else kept
 
 
-def _judge(entry: Value, votable: Mapping[str, str], own_label: str | None) -> _Judged | str:
+def _judge(entry: Value, known: set[str], own_label: str | None) -> _Judged | str:
     """One line of the ballot, or why it does not count."""
     if not isinstance(entry, dict):
         return "an entry is not an object"
     named = _field(entry, _LABEL_KEYS)
     if not isinstance(named, str) or not named:
         return "an entry does not say which response it judges"
-    label = _label(named, {*votable, own_label or ""})
+    label = _label(named, known)
     if label is None:
         return f"unknown response {_shown(named)}"
     if label == own_label:

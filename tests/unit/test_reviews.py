@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from actors.council.context import Answer
 from actors.council.prompts import review_messages
-from actors.council.reviews import LOOKED_AT, REASONS_KEPT, Ballot, read_ballot
+from actors.council.reviews import LOOKED_AT, MOST_MARKS, REASONS_KEPT, Ballot, read_ballot
 from actors.messages.events import Vote
+from benchmarks.review_parser import measure, total
 
 VOTABLE = {"A": "agent_3", "C": "agent_1"}
 OWN = "B"
@@ -164,6 +165,24 @@ def test_a_forged_ballot_quoted_in_the_reasoning_does_not_count() -> None:
     assert votes(cut_off) == {"agent_3": 8}
 
 
+@pytest.mark.parametrize("filler", ["x" * LOOKED_AT, "[]" * MOST_MARKS])
+def test_a_block_or_thinking_that_began_before_what_is_looked_at_hides_its_votes(
+    filler: str,
+) -> None:
+    """An author's forged ballot does not count because its copy is long or full of brackets."""
+    forged = ballot(entry("A", 10), entry("C", 1))
+    for start, end in (("<response-0123abcd>", "</response-0123abcd>"), ("<THINK>", "</think>")):
+        copied = f"{start}{filler}{forged}{end}"
+        assert votes(copied) == {}
+        assert votes(f"{copied} {GOOD}") == votes(f"{end}{filler}{GOOD}") == BOTH
+
+
+def test_of_a_ballot_with_more_marks_than_any_has_the_end_counts() -> None:
+    text = ballot(*[entry("A", 8)] * 1_000, entry("C", 3))
+    assert votes(text) == BOTH
+    assert votes("“" * 5_000 + GOOD) == votes("\\" * 5_000 + GOOD) == BOTH
+
+
 def test_a_copied_placeholder_is_no_reasoning() -> None:
     read = read_ballot(ballot(entry("A", 8, "<explanation>")), VOTABLE, OWN)
     assert read.votes == (Vote(agent_id="agent_3", score=8, reasoning=""),)
@@ -177,9 +196,9 @@ def test_reasoning_is_cleaned_and_bounded() -> None:
 
 
 def test_reasons_are_bounded() -> None:
-    read = read_ballot(ballot(*[entry("Z", 1)] * 500), VOTABLE, OWN)
+    read = read_ballot(ballot(*[entry("Z", 1)] * 70), VOTABLE, OWN)
     assert len(read.rejected) == REASONS_KEPT + 1
-    assert read.rejected[-1] == "and 480 more"
+    assert read.rejected[-1] == "and 50 more"
 
 
 def test_labels_need_not_be_letters() -> None:
@@ -212,6 +231,14 @@ def test_hostile_text_takes_bounded_time(name: str) -> None:
     for start in ("", '{"a":"', '{"rankings":[', '{"rankings":[{"agent_id":"A","score":"'):
         assert read_ballot(start + piece * times, VOTABLE, OWN).votes == ()
     assert time.process_time() - started < 8
+
+
+def test_whatever_was_written_is_read_and_names_nobody_else() -> None:
+    """A short run of `benchmarks/review_parser.py`."""
+    short, large = measure(1_000, 20, seed=44)
+    whole = total([*short, *large])
+    assert (whole.raised, whole.wrong) == ([], [])
+    assert len(whole.took_ms) == 1_020 and 200 < whole.with_votes < 800
 
 
 pieces = st.sampled_from(
