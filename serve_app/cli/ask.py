@@ -110,10 +110,7 @@ def _read_out(events: Iterable[Event]) -> None:
                     say(_plain(voice))
                 told.add((stage, agent_id))
         if event.get("kind") == "ranking":
-            say("\n# Scores")
-            for line in hearing.ranking:
-                mean = f"mean {line['mean_score']:.1f} of 10 from {line['votes']} votes"
-                say(f"{line['place']}. {line['name']}: {line.get('borda', 0):.2f} points, {mean}")
+            say(f"\n# Scores\n{views.plain_scores(hearing)}")
 
 
 def _plain(voice: Voice) -> str:

@@ -94,6 +94,16 @@ def scores(hearing: Hearing) -> Table:
     return table
 
 
+def plain_scores(hearing: Hearing) -> str:
+    """The same in lines, for a pipe."""
+    lines = [
+        f"{place(line)}. {line['name']}: {line.get('points', 0):.2f} points, "
+        f"mean {line['mean_score']:.1f} of 10 from {line['votes']} votes"
+        for line in hearing.ranking
+    ]
+    return "\n".join([*lines, *([hearing.agreement] if hearing.agreement else [])])
+
+
 def place(line: dict[str, Any]) -> str:
     """`2`, or with the places that it may as well have: `2 (1–3)`."""
     sure = line.get("interval")

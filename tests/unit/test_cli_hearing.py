@@ -198,3 +198,6 @@ def test_the_scores_say_how_sure_a_place_is_and_how_far_judges_agree() -> None:
     assert "too close to call" in table
     certain = {**line, "interval": {"best": 1, "worst": 1}}
     assert [views.place(each) for each in (line, certain)] == ["1", "1"]
+    first, agreed = views.plain_scores(hearing).splitlines()
+    assert first == "1 (1–2). Alpha: 7.50 points, mean 8.0 of 10 from 2 votes"
+    assert agreed == said["sentence"]
