@@ -49,6 +49,7 @@ def _draft(source: Path, target: Path, lock_wait_s: float) -> Iterator[tuple[Pat
     contents(source, lock_wait_s)
     draft = target.with_name(f".{target.name}.{os.getpid()}")
     try:
+        _clear(draft)
         os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         with closing(session_file.connect_to_look(source, lock_wait_s)) as connection:
             connection.execute("VACUUM INTO ?", (str(draft.absolute()),))
@@ -61,7 +62,13 @@ def _draft(source: Path, target: Path, lock_wait_s: float) -> Iterator[tuple[Pat
     except OSError as error:
         raise StoreUnavailable(f"{target} cannot be written: {error.strerror}.") from error
     finally:
-        draft.unlink(missing_ok=True)
+        _clear(draft)
+
+
+def _clear(draft: Path) -> None:
+    """The draft, and the journal that SQLite leaves beside it where the disk is full."""
+    for path in (draft, draft.with_name(f"{draft.name}-journal")):
+        path.unlink(missing_ok=True)
 
 
 def _sync(path: Path) -> None:
