@@ -26,13 +26,13 @@ class Chat:
     finished: bool
 
 
-def step(asked: dict[str, Any]) -> Step:
-    """Raises ValueError for a chat that belongs to no inquiry."""
+def step(asked: dict[str, Any]) -> Step | None:
+    """None for a chat that belongs to no inquiry."""
     messages = [message["content"] for message in asked["messages"]]
     text = "\n".join(messages)
     inquiry = _INQUIRY.search(text)
     if inquiry is None:
-        raise ValueError(f"a chat of nobody's: {text[:200]}")
+        return None
     number = int(inquiry[1])
     if asked.get("format"):
         own = _OWN.search(messages[-1])
@@ -49,5 +49,6 @@ def ledger(pcs: Iterable[tuple[str, Iterable[dict[str, Any]]]]) -> dict[Step, li
     for pc, chats in pcs:
         for told in chats:
             asked = told["json"]
-            found[step(asked)].append(Chat(told["at"], asked["model"], pc, told["finished"]))
+            if whose := step(asked):
+                found[whose].append(Chat(told["at"], asked["model"], pc, told["finished"]))
     return {s: sorted(chats, key=lambda chat: chat.at) for s, chats in found.items()}

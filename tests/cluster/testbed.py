@@ -7,7 +7,7 @@ import json
 import signal
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +18,7 @@ import psutil
 
 from tests.cluster import victims
 from tests.cluster.boxes import until
-from tests.cluster.clients import Clients, questions
+from tests.cluster.clients import Clients, Inquiry, questions
 from tests.cluster.hosts import Host, Lan
 from tests.cluster.ledger import Chat, Step, ledger
 from tests.cluster.users import COUNCIL, STARTS_S, Council, ModelServer, join, up
@@ -35,6 +35,8 @@ SEATINGS = (
 SPEECH = ("--latency-ms", "250", "--tokens", "10")
 PART = "is part of the council"
 BACK_S = 90.0
+FIRST = 1000
+"""Clients' questions are numbered from here; lower numbers are for tests that ask themselves."""
 AT_REST = {"orchestrator": 1, "chairman": 1, "replica": 1, "agent": 6, "probe": 3, "raylet": 3}
 """Processes on all PCs while nothing is asked; an agent for each model of each PC."""
 
@@ -46,6 +48,7 @@ class Testbed:
     """Its name is no test's, whatever pytest makes of it."""
 
     def __init__(self, lan: Lan) -> None:
+        self.lan = lan
         self.pc1 = lan.host("pc1", "10.77.0.1")
         self.workers = (lan.host("pc2", "10.77.0.2"), lan.host("pc3", "10.77.0.3"))
         self.servers = {pc.name: ModelServer(pc, MODELS[pc.name], *SPEECH) for pc in self.workers}
@@ -55,6 +58,7 @@ class Testbed:
         for model in ("gamma", "delta"):
             until(lambda m=model: self.council.knows(m), STARTS_S, f"the PC of {model} is known")
         self.kills: list[Kill] = []
+        self._asked = FIRST
 
     @property
     def hosts(self) -> tuple[Host, ...]:
@@ -65,8 +69,18 @@ class Testbed:
         return self.pc1.home / ".llm-council" / "sessions.db"
 
     def clients(self, count: int, seed: int) -> Clients:
+        """Their questions are numbered on from those of the clients before."""
         asks = questions(seed, SEATINGS)
-        return Clients(self.pc1, self.council.url, self.council.key, count, asks)
+
+        def question(_: int) -> Inquiry:
+            self._asked += 1
+            return asks(self._asked)
+
+        return Clients(self.pc1, self.council.url, self.council.key, count, question)
+
+    def inside(self, pc: Host) -> list[psutil.Process]:
+        """The PC's processes as this machine sees them, without what holds the box open."""
+        return [process for process in pc.outside() if process.pid != pc.pid]
 
     def kill(self, kind: str, chance: Random) -> Kill:
         """SIGKILL to one process of that kind, as soon as there is one. After a head's end `up` is
@@ -74,11 +88,19 @@ class Testbed:
         if kind == "raylet":
             return self._kill_raylet(chance)
         if kind == "head":
-            return self._kill_head()
+            return self.kill_head()
         found = until(lambda: victims.every(self.hosts, kind), BACK_S, f"a living {kind}")
         pc, process = chance.choice(found)
         process.kill()
         return self._note(Kill(time.monotonic(), kind, pc.name))
+
+    def kill_head(self) -> Kill:
+        """All of PC1 at once, as when its plug is pulled; then `up`."""
+        at = time.monotonic()
+        for process in self.inside(self.pc1):
+            process.kill()
+        up(self.pc1, "--no-models")
+        return self._note(Kill(at, "head", self.pc1.name, back_at=time.monotonic()))
 
     def look(self) -> bool:
         """Notes which of the killed PCs are back; whether all of them are."""
@@ -86,6 +108,13 @@ class Testbed:
             if kill.kind == "raylet" and kill.back_at is None and self._joins(kill.pc) > kill.joins:
                 self.kills[number] = replace(kill, back_at=time.monotonic())
         return all(kill.back_at for kill in self.kills if kill.kind == "raylet")
+
+    def wait(self, seconds: float) -> None:
+        """Lets so much time pass, in which PCs come back."""
+        ends_at = time.monotonic() + seconds
+        while (left := ends_at - time.monotonic()) > 0:
+            self.look()
+            time.sleep(min(0.2, left))
 
     def at_rest(self) -> None:
         """Waits until every process of the council is there once, and no other."""
@@ -114,20 +143,18 @@ class Testbed:
 
     def integrity(self) -> str:
         """SQLite's own verdict on the store, while the council goes on: `ok`, or what is wrong."""
-        with self._reader() as db:
+        with reader(self.store) as db:
             return ", ".join(row[0] for row in db.execute("PRAGMA integrity_check"))
 
     def stored(self) -> dict[str, list[dict[str, Any]]]:
         """Every session's events, as they are on disk."""
-        found: dict[str, list[dict[str, Any]]] = {}
-        with self._reader() as db:
-            rows = db.execute("SELECT session_id, body FROM events ORDER BY session_id, seq")
-            for session_id, body in rows:
-                found.setdefault(session_id, []).append(json.loads(body))
-        return found
+        return stored(self.store)
 
-    def ledger(self) -> dict[Step, list[Chat]]:
-        return ledger((name, server.asked()) for name, server in self.servers.items())
+    def ledger(self, of: Iterable[Inquiry] | None = None) -> dict[Step, list[Chat]]:
+        """The calls that models were asked, of these questions or of all that have a number."""
+        numbers = None if of is None else {inquiry.number for inquiry in of}
+        told = ledger((name, server.asked()) for name, server in self.servers.items())
+        return {s: chats for s, chats in told.items() if numbers is None or s[0] in numbers}
 
     def roles(self) -> dict[str, int]:
         """How many processes of each role there are on all PCs."""
@@ -156,15 +183,6 @@ class Testbed:
         process.kill()
         return self._note(kill)
 
-    def _kill_head(self) -> Kill:
-        """All of PC1 at once, as when its plug is pulled."""
-        at = time.monotonic()
-        for process in self.pc1.outside():
-            if process.pid != self.pc1.pid:
-                process.kill()
-        up(self.pc1, "--no-models")
-        return self._note(Kill(at, "head", self.pc1.name, back_at=time.monotonic()))
-
     def _raylets(self) -> list[tuple[Host, psutil.Process]]:
         self.look()
         out = {kill.pc for kill in self.kills if kill.kind == "raylet" and not kill.back_at}
@@ -177,8 +195,18 @@ class Testbed:
     def _joins(self, pc: str) -> int:
         return self.joined[pc].said().count(PART)
 
-    @contextmanager
-    def _reader(self) -> Iterator[sqlite3.Connection]:
-        uri = f"{self.store.as_uri()}?mode=ro"
-        with closing(sqlite3.connect(uri, uri=True, timeout=30)) as db:
-            yield db
+
+def stored(store: Path) -> dict[str, list[dict[str, Any]]]:
+    """Every session's events in a council's store, while the council goes on."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    with reader(store) as db:
+        rows = db.execute("SELECT session_id, body FROM events ORDER BY session_id, seq")
+        for session_id, body in rows:
+            found.setdefault(session_id, []).append(json.loads(body))
+    return found
+
+
+@contextmanager
+def reader(store: Path) -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(f"{store.as_uri()}?mode=ro", uri=True, timeout=30)) as db:
+        yield db

@@ -155,17 +155,17 @@ class Council:
         return answer.json()["data"]["result"]["result"]  # type: ignore[no-any-return]
 
 
-def up(pc1: Host, *options: str) -> list[str]:
+def up(pc1: Host, *options: str, **environment: str) -> list[str]:
     """`./council up --lan`; the words after `./council` in the line that it prints for PC2."""
-    said = pc1.run(*COUNCIL, "up", "--lan", *options, within_s=STARTS_S)
+    said = pc1.run(*COUNCIL, "up", "--lan", *options, within_s=STARTS_S, **environment)
     line = re.search(r"^[^\n]*\./council (join .*)$", said, re.MULTILINE)
     assert line, said
     return line[1].split()
 
 
-def join(pc: Host, line: list[str], *more: str) -> Running:
+def join(pc: Host, line: list[str], *more: str, **environment: str) -> Running:
     """Types the line; returns once the PC is part of the council."""
-    joined = pc.start(*COUNCIL, *line, *more)
+    joined = pc.start(*COUNCIL, *line, *more, **environment)
     joined.says("is part of the council", STARTS_S)
     return joined
 
