@@ -31,8 +31,7 @@ def agreement(
     """None where no ballot counts. `names`: agent_id → name, for the sentence."""
     if not scores:
         return None
-    alike = [one for pair in combinations(scores.values(), 2) if (one := _alike(*pair)) is not None]
-    mean_alike = fmean(alike) if alike else None
+    mean_alike = _mean_alike(scores)
     figures = Agreement(
         ballots=len(scores),
         kendall_w=None if mean_alike is None else kendall_w(len(scores), mean_alike),
@@ -42,6 +41,12 @@ def agreement(
         sentence="",
     )
     return figures.model_copy(update={"sentence": _sentence(figures, scores, standings, names)})
+
+
+def divided(scores: Scores) -> bool:
+    """Whether judges hardly agree, as far as they can be compared."""
+    mean_alike = _mean_alike(scores)
+    return mean_alike is not None and kendall_w(len(scores), mean_alike) < HARDLY
 
 
 def kendall_w(judges: int, mean_spearman: float) -> float:
@@ -95,6 +100,12 @@ def _interval(places: Array, weights: Array) -> PlaceInterval | None:
     best = order[np.searchsorted(passed, tail, side="right")]
     worst = order[np.searchsorted(passed, 1 - tail, side="left")]
     return PlaceInterval(best=int(places[best]), worst=int(places[worst]))
+
+
+def _mean_alike(scores: Scores) -> float | None:
+    """Spearman's ρ, the mean over all pairs of judges that can be compared; None without any."""
+    alike = [one for pair in combinations(scores.values(), 2) if (one := _alike(*pair)) is not None]
+    return fmean(alike) if alike else None
 
 
 def _alike(one: Mapping[str, int], other: Mapping[str, int]) -> float | None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from actors.council import deliberation
+from actors.council.agreement import divided
 from actors.council.anonymity import labels
 from actors.council.context import (
     Answer,
@@ -113,6 +114,7 @@ def synthesis_brief(
         query=session.started.request.query,
         answers=tuple(LabelledAnswer(label=a.label, text=a.text) for a in fitted.answers),
         standings=_standing_lines(session),
+        divided=divided(deliberation.scores(session)),
         seed=session.started.seed,
         num_predict=limits.synthesis(room.num_ctx),
         timeout_s=room.timeout_s,
@@ -125,7 +127,9 @@ def synthesis_call(brief: SynthesisBrief) -> GenerateCall:
     return GenerateCall(
         call_id=brief.call_id,
         model=brief.model,
-        messages=synthesis_messages(brief.query, answers, brief.standings, brief.seed),
+        messages=synthesis_messages(
+            brief.query, answers, brief.standings, brief.divided, brief.seed
+        ),
         options=_bounded(CHAIRMAN_OPTIONS, brief.num_predict),
         timeout_s=brief.timeout_s,
     )
@@ -174,7 +178,7 @@ def fitted_answers(session: Session, limits: Limits, num_ctx: int, share: float)
     longest = tuple(f"{n}. Response {a.label}: {LONGEST_STANDING}" for n, a in enumerate(answers))
     fixed = max(
         estimate_prompt(review_messages(query, empty, answers[0].label, seed)),
-        estimate_prompt(synthesis_messages(query, empty, longest, seed)),
+        estimate_prompt(synthesis_messages(query, empty, longest, True, seed)),
     )
     reply = max(limits.review(num_ctx), limits.synthesis(num_ctx))
     budget = answer_budget(num_ctx, reply, fixed)

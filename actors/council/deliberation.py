@@ -20,7 +20,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
-from actors.council.ranking import rank
+from actors.council.ranking import Scores, counted, ranked
 from actors.messages.events import (
     CHAIRMAN,
     AbsenceNoted,
@@ -37,7 +37,6 @@ from actors.messages.events import (
     StageStarted,
     Standing,
     StoredEvent,
-    Vote,
 )
 from actors.messages.requests import Seat
 
@@ -189,17 +188,14 @@ def next_step(session: Session) -> Step:
 
 def ranking(session: Session) -> tuple[Standing, ...]:
     """The seats with an opinion, best first, by the reviews read so far."""
-    return rank(ballots(session), candidates(session), session.started.ranking_method)
+    candidates = tuple(_in_seat_order(session, session.opinions))
+    return ranked(scores(session), candidates, session.started.ranking_method)
 
 
-def ballots(session: Session) -> dict[str, tuple[Vote, ...]]:
-    """reviewer → votes of the reviews read so far."""
-    return {reviewer: review.rankings for reviewer, review in session.reviews.items()}
-
-
-def candidates(session: Session) -> tuple[str, ...]:
-    """The seats with an opinion, in seat order."""
-    return tuple(_in_seat_order(session, session.opinions))
+def scores(session: Session) -> Scores:
+    """The votes that count of the reviews read so far."""
+    ballots = {reviewer: review.rankings for reviewer, review in session.reviews.items()}
+    return counted(ballots, tuple(session.opinions))
 
 
 def out_of_time(session: Session) -> Closed:

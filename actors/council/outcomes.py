@@ -17,7 +17,6 @@ from actors.council.deliberation import (
     quorum,
 )
 from actors.council.quoting import fence_tag, unfenced
-from actors.council.ranking import counted
 from actors.council.reviews import read_ballot
 from actors.errors import CallTimeout
 from actors.messages.calls import CallFailed, CallTiming, Generated, TokenUsage
@@ -85,7 +84,7 @@ def synthesis(session: Session, model: str, said: Said, fallback: str | None) ->
 def ranking(session: Session, at: datetime) -> RankingMade:
     """The places, how sure each is, and how far the judges agree."""
     method, seed = session.started.ranking_method, session.started.seed
-    scores = counted(deliberation.ballots(session), deliberation.candidates(session))
+    scores = deliberation.scores(session)
     sure = with_intervals(scores, deliberation.ranking(session), method, seed)
     names = {seat.agent_id: seat.name for seat in session.seats}
     return RankingMade(

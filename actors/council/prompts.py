@@ -48,10 +48,11 @@ def review_messages(
 
 
 def synthesis_messages(
-    query: str, answers: Sequence[Answer], ranking: Sequence[str], seed: int
+    query: str, answers: Sequence[Answer], ranking: Sequence[str], divided: bool, seed: int
 ) -> tuple[ChatMessage, ...]:
-    """Stage 3. `ranking`: lines as `ranking_lines` makes them; empty = there was no review."""
-    return _shared(query, answers, seed, _synthesis_task(ranking))
+    """Stage 3. `ranking`: lines as `ranking_lines` makes them; empty = there was no review.
+    `divided`: the answer is to end with a minority note."""
+    return _shared(query, answers, seed, _synthesis_task(ranking, divided))
 
 
 def worker_messages(system: str | None, prompt: str) -> tuple[ChatMessage, ...]:
@@ -131,11 +132,16 @@ def _review_task(votable: Sequence[str], own: str | None) -> str:
     )
 
 
-def _synthesis_task(ranking: Sequence[str]) -> str:
+def _synthesis_task(ranking: Sequence[str], divided: bool) -> str:
     judged = "The reviewers' ranking:\n" + "\n".join(ranking) + "\n\n" if ranking else ""
+    dissent = (
+        "The reviewers disagree about these responses: end with one sentence on what the response "
+        "that differs most from your answer says, and cite it. "
+    )
     return (
         f"{judged}Task: you are the chairman. Write the final answer to the question. "
         "Take what is correct from the responses, trust the better ranked ones more, and leave "
         "out what is wrong. Where you use a response, cite it like this: [A]. "
+        f"{dissent if divided else ''}"
         "Answer in the language of the question. Write only the answer."
     )

@@ -115,7 +115,8 @@ class LabelledAnswer(Message):
 class SynthesisBrief(Message):
     """What the chairman is given: the question, the anonymous answers, and how they ranked.
 
-    `standings` are lines of plain text by label, best first; `seed` names the delimiters.
+    `standings` are lines of plain text by label, best first; `seed` names the delimiters; `divided`
+    = the judges hardly agree, so the answer ends with a minority note.
     """
 
     call_id: str
@@ -123,6 +124,7 @@ class SynthesisBrief(Message):
     query: str
     answers: tuple[LabelledAnswer, ...]
     standings: tuple[str, ...]
+    divided: bool = False
     seed: int
     num_predict: int
     timeout_s: float = Field(gt=0)

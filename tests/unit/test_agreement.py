@@ -4,7 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.council.agreement import agreement, effective_votes, kendall_w, with_intervals
+from actors.council.agreement import (
+    agreement,
+    divided,
+    effective_votes,
+    kendall_w,
+    with_intervals,
+)
 from actors.council.ranking import counted, ranked
 from actors.messages.events import Agreement, PlaceInterval, Standing, Vote
 
@@ -164,3 +170,10 @@ def _within(standing: Standing) -> bool:
 def test_the_formulas() -> None:
     assert [kendall_w(2, -1.0), kendall_w(3, 1.0), kendall_w(4, 0.0)] == [0.0, 1.0, 0.25]
     assert [effective_votes(9, 0.5), effective_votes(3, -0.4)] == [1.8, 3.0]
+
+
+def test_divided_are_judges_who_can_be_compared_and_hardly_agree() -> None:
+    assert divided(judges((9, 7, 5, 3), (3, 5, 7, 9)))
+    assert not divided(judges((9, 7, 5, 3), (8, 7, 5, 3)))
+    assert not divided({"agent_1": {"agent_2": 9}, "agent_2": {"agent_1": 1}})
+    assert not divided({})

@@ -1,6 +1,7 @@
 """The orchestrator acts the protocol out over scripted agents and a real store, without Ray."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -26,7 +27,7 @@ from actors.messages.requests import AgentSpec, CouncilRequest, WorkerRequest
 from actors.messages.sessions import CouncilSession
 from actors.orchestrator import CouncilOrchestrator
 from tests.fake_hosts import until
-from tests.scripted import ScriptedPool, plausible, seat_of_call, stage_of_call
+from tests.scripted import ScriptedPool, labels_of, plausible, seat_of_call, stage_of_call
 
 REQUEST = CouncilRequest(
     query="Why is the sky blue?",
@@ -408,6 +409,7 @@ async def test_a_session_that_is_listed_is_running_or_has_ended(tmp_path: Path) 
                         with pytest.raises(SessionRunning):
                             await orchestrator.purge(summary.session_id)
             assert (await orchestrator.cancel(asking.result().session_id)).stage == "error"
+            await orchestrator.purge(asking.result().session_id)
     assert len(found) > 10
 
 
@@ -459,3 +461,34 @@ async def test_row_46_a_question_to_the_old_orchestrator_stops_it(tmp_path: Path
             with pytest.raises(Superseded):
                 await first.readiness()
             assert await second.sessions(10, None, None) == ()
+
+
+async def test_judges_of_opposite_minds_get_a_minority_note_and_the_ranking_says_so(
+    tmp_path: Path,
+) -> None:
+    """Four seats: two judges like what the other two dislike."""
+
+    def script(call: GenerateCall) -> str | CallFailed:
+        if not isinstance(call.format, dict):
+            return plausible(call)
+        labels = sorted(labels_of(call.format))
+        if seat_of_call(call) in ("agent_2", "agent_4"):
+            labels.reverse()
+        votes = [
+            {"reasoning": "so", "agent_id": label, "score": 9 - 3 * n}
+            for n, label in enumerate(labels)
+        ]
+        return json.dumps({"rankings": votes})
+
+    request = REQUEST.model_copy(
+        update={"selected_agents": tuple(AgentSpec(model="a:1") for _ in range(4))}
+    )
+    pool = ScriptedPool(script=script)
+    async with council(tmp_path, pool) as orchestrator:
+        session = await ask(orchestrator, request)
+    assert session.agreement is not None and session.agreement.kendall_w is not None
+    assert session.agreement.kendall_w < 0.3
+    assert "the judges hardly agree" in session.agreement.sentence
+    assert session.agreement.disputes
+    assert "disagree" in pool.agent.calls[-1].messages[-1].content
+    assert session.ranking_method == "adjusted"

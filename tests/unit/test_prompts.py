@@ -34,7 +34,7 @@ def test_an_opinion_is_asked_with_the_seats_own_system_prompt_or_a_plain_one() -
 
 def test_reviewers_and_chairman_share_everything_up_to_their_task() -> None:
     prompts = [review_messages(QUERY, ANSWERS, own, 7) for own in ("A", "B", None)]
-    prompts.append(synthesis_messages(QUERY, ANSWERS, ["1. Response A: …"], 7))
+    prompts.append(synthesis_messages(QUERY, ANSWERS, ["1. Response A: …"], False, 7))
     assert len({messages[0].content for messages in prompts}) == 1
     shared = commonprefix([messages[1].content for messages in prompts])
     assert shared.rstrip("T").endswith(f"Magic.\n</response-{fence_tag(7)}>\n\n")
@@ -70,15 +70,15 @@ def test_the_chairman_sees_the_ranking_and_is_asked_to_cite() -> None:
         "2. Response A: mean score 7.0 of 10, 1 vote",
         "3. Response C: not judged",
     )
-    content = synthesis_messages(QUERY, ANSWERS, lines, 7)[1].content
+    content = synthesis_messages(QUERY, ANSWERS, lines, False, 7)[1].content
     assert "\n".join(lines) in content
     assert "[A]" in content
     assert "language of the question" in content
-    assert "ranking:" not in synthesis_messages(QUERY, ANSWERS, (), 7)[1].content
+    assert "ranking:" not in synthesis_messages(QUERY, ANSWERS, (), False, 7)[1].content
 
 
 def test_no_prompt_names_a_seat_or_a_model() -> None:
-    content = json.dumps([m.content for m in synthesis_messages(QUERY, ANSWERS, (), 7)])
+    content = json.dumps([m.content for m in synthesis_messages(QUERY, ANSWERS, (), False, 7)])
     assert "agent_1" not in content
 
 
@@ -104,3 +104,13 @@ def test_the_worker_sends_exactly_what_the_client_sent() -> None:
         ("user", "p"),
     ]
     assert [(m.role, m.content) for m in worker_messages(None, "p")] == [("user", "p")]
+
+
+def test_where_judges_disagree_the_chairman_is_asked_for_a_minority_note() -> None:
+    agreed, split = (
+        synthesis_messages(QUERY, ANSWERS, ["1. Response A: …"], divided, 7)[1].content
+        for divided in (False, True)
+    )
+    assert "disagree" in split and "disagree" not in agreed
+    shared = agreed.index("Task: you are the chairman")
+    assert split[:shared] == agreed[:shared]  # the prefix that the cache serves is the same
