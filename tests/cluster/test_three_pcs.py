@@ -1,17 +1,22 @@
 """PC1 has a model, PC2 has models, PC3 joins in mid-run: shared work, a cut cable, a foreign PC."""
 
 import signal
+from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
 from tests.cluster.boxes import Running, until
 from tests.cluster.conftest import Keep
 from tests.cluster.hosts import Host, Lan
+from tests.cluster.testbed import stored
 from tests.cluster.users import STARTS_S, Council, ModelServer, join, up
+from tests.cluster.verdicts import ANSWERS
 
 pytestmark = pytest.mark.cluster
 
+DEAD_S = 60
 GONE_S = 15
 """Fault 7: after that long the agents of a PC without a cable are not counted on any more."""
 
@@ -84,9 +89,10 @@ def test_two_pcs_with_the_same_model_share_its_work(three: ThreePcs) -> None:
     assert {opinion["node"] for opinion in session["opinions"]} == {"pc2", "pc3"}
 
 
-def test_a_pc_without_a_cable_is_done_without(three: ThreePcs) -> None:
-    """Fault 7: the other PC takes over what it can, the rest is absent, the answer comes; once the
-    cable is in again the PC is back by itself."""
+def test_row_07_and_10_a_long_cut_is_done_without_and_heals(three: ThreePcs) -> None:
+    """Without its cable PC2 is not counted on; the other PC takes over what it can, the rest is
+    absent, the answer comes. Once even Ray has given it up the cable is in again: PC2 is back by
+    itself and serves, and nothing of what it goes on saying is written down."""
     for model in ("alpha", "beta"):
         three.ollama2.script(model, "silence", text="I think", always=True)
     session_id = three.council.open("own", "beta", "alpha", "alpha", chairman_model="own")
@@ -101,7 +107,10 @@ def test_a_pc_without_a_cable_is_done_without(three: ThreePcs) -> None:
     nodes = {o["agent_id"]: (o["node"], o["attempts"]) for o in session["opinions"]}
     assert nodes.pop("agent_1") == ("pc1", 1)
     assert sorted(nodes.values()) == [("pc3", 1), ("pc3", 2)]
-    assert [(a["agent_id"], a["stage"]) for a in session["absences"]] == [("agent_2", "opinions")]
+    absences = [(a["agent_id"], a["stage"], a["code"]) for a in session["absences"]]
+    assert absences == [("agent_2", "opinions", "node_gone")]
+    told = events(three, session_id)
+    until(lambda: _state_of(three.council, "pc2") == "DEAD", DEAD_S, "Ray gives PC2 up")
 
     three.lan.plug(three.pc2)
 
@@ -109,6 +118,10 @@ def test_a_pc_without_a_cable_is_done_without(three: ThreePcs) -> None:
     until(lambda: three.council.knows("beta"), 60, "PC2 tells its models again")
     three.ollama2.unscript()
     assert three.council.generate("beta")["node"] == "pc2"
+    assert three.ollama2.at_work() == []
+    assert events(three, session_id) == told
+    answers = Counter((e["kind"], e["agent_id"]) for e in told if e["kind"] in ANSWERS)
+    assert set(answers.values()) == {1}
 
 
 def test_a_pc_without_ray_takes_part_through_its_ollama(three: ThreePcs, keep: Keep) -> None:
@@ -132,3 +145,13 @@ def test_a_pc_without_ray_takes_part_through_its_ollama(three: ThreePcs, keep: K
 def _connected(council: Council, name: str) -> bool:
     nodes = council.http.get("/health/ollama").json()["nodes"]
     return any(node["name"] == name and node["connected"] for node in nodes)
+
+
+def _state_of(council: Council, name: str) -> str:
+    """ALIVE or DEAD, by Ray's own account; of the PC's latest node."""
+    states = [node["state"] for node in council.nodes() if node["node_name"] == name]
+    return "ALIVE" if "ALIVE" in states else "DEAD"
+
+
+def events(three: ThreePcs, session_id: str) -> list[dict[str, Any]]:
+    return stored(three.pc1.home / ".llm-council" / "sessions.db")[session_id]
