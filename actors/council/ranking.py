@@ -12,7 +12,7 @@ deviations of its judge.
 
 Whoever beats each other one on most of the ballots that hold both is first, whatever the method
 says (the Condorcet winner, as in Black's rule, 1958): so no minority of judges can take the first
-place from the one that the others agree on. A pair that fewer than three judged has no majority.
+place from the one that the others agree on. One ballot alone is no majority, whoever is silent.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 from actors.messages.events import RankingMethod, Standing, Vote
 
 DEFAULT: RankingMethod = "adjusted"
-MAJORITY_OF = 3
-"""Ballots that must hold both answers before most of them decide who is first."""
+AT_LEAST = 2
+"""Ballots that must prefer an answer to another before they can be a majority."""
 SEVERITY_PRIOR = 0.5
 """Variance of a judge's errors over that of the judges' severity. From 0.3 to 1 it makes no
 difference in simulation; 0 wastes what a judge's level tells, infinity believes all of it."""
@@ -106,7 +106,7 @@ def tally(scores: Scores, candidates: Sequence[str], method: RankingMethod, time
 
 
 def majority_choice(scores: Scores, candidates: Sequence[str]) -> str | None:
-    """Who beats each other one on most of at least three ballots; None where nobody does."""
+    """Who beats each other one on most ballots, two at least; None where nobody does."""
     (chosen,) = _chosen(_sheet(scores, candidates), np.ones((1, len(scores))))
     return next((one for one, yes in zip(candidates, chosen, strict=True) if yes), None)
 
@@ -143,7 +143,7 @@ def _duels(sheet: Array, times: Array) -> tuple[Array, Array]:
 def _chosen(sheet: Array, times: Array) -> Array:
     """ranking × candidate: the majority's choice."""
     better, both = _duels(sheet, times)
-    wins = (both >= MAJORITY_OF) & (2 * better > both)
+    wins = (better >= AT_LEAST) & (2 * better > both)
     wins |= np.eye(sheet.shape[1], dtype=bool)
     return np.asarray(wins.all(axis=2) & (sheet.shape[1] > 1))
 

@@ -219,10 +219,24 @@ def test_a_pc_that_rigs_the_ballots_of_its_two_seats_of_seven_cannot_either(
     assert rank(cast, SEVEN, method)[0].agent_id == winner
 
 
-def test_fewer_than_three_ballots_are_no_majority() -> None:
-    two = {"x": {"agent_1": 9, "agent_2": 1}, "y": {"agent_1": 9, "agent_2": 1}}
-    assert majority_choice(two, SEATS[:2]) is None
-    three = {**two, "z": {"agent_1": 1, "agent_2": 9}}
-    assert majority_choice(three, SEATS[:2]) == "agent_1"
-    assert duel(three, "agent_1", "agent_2") == (2, 1, 0)
-    assert majority_choice(three, SEATS[:1]) is None
+def test_one_ballot_alone_is_no_majority() -> None:
+    one = {"x": {"agent_1": 9, "agent_2": 1}}
+    assert majority_choice(one, SEATS[:2]) is None
+    two = {**one, "y": {"agent_1": 9, "agent_2": 1}}
+    assert majority_choice(two, SEATS[:2]) == "agent_1"
+    even = {**two, "z": {"agent_1": 1, "agent_2": 9}, "w": {"agent_1": 1, "agent_2": 9}}
+    assert majority_choice(even, SEATS[:2]) is None
+    assert duel(even, "agent_1", "agent_2") == (2, 2, 0)
+    assert majority_choice(even, SEATS[:1]) is None
+
+
+def test_a_hostile_judge_that_keeps_silent_gains_nothing() -> None:
+    """The pair that it does not judge has two honest ballots left."""
+    cast = {
+        "agent_1": ballot(a2=2, a3=1, a4=1, a5=1),
+        "agent_2": ballot(a1=1, a3=9, a4=1, a5=1),
+        "agent_3": ballot(a1=1, a2=2, a4=1, a5=1),
+        "agent_4": ballot(a1=1, a2=2, a3=1, a5=1),
+        "agent_5": ballot(a3=10),
+    }
+    assert rank(cast, FIVE)[0].agent_id == "agent_2"

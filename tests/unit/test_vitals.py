@@ -61,10 +61,11 @@ def test_another_thread_reads_on_where_the_last_one_stopped() -> None:
 
 
 def test_the_total_counts_no_second_twice() -> None:
-    """All processors together have had no more time than since the start of the PC."""
+    """All processors together have had no more time than since the start of the PC: the kernel's
+    own counts drift by some hundredths of a percent."""
     now = vitals._cpu_time()
     assert 0 < now.busy <= now.total
-    assert now.total <= psutil.cpu_count() * (time.time() - psutil.boot_time() + 2)
+    assert now.total <= 1.01 * psutil.cpu_count() * (time.time() - psutil.boot_time() + 2)
 
 
 def test_a_disk_that_is_not_there_is_an_os_error() -> None:
