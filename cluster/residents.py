@@ -18,6 +18,10 @@ from cluster.situation import AgentState
 
 log = logging.getLogger(__name__)
 
+STARTS = 3
+"""How often an agent whose process dies while it starts is started, before its model is left alone
+on that PC for a while."""
+
 
 @dataclass(eq=False)
 class Resident:
@@ -123,7 +127,7 @@ class Residents:
         self._run(self._stop(resident))
 
     async def _start(self, resident: Resident) -> None:
-        outcome = await self._hosts.start(resident.site)
+        outcome = await self._started(resident)
         if resident.state != "starting":
             return
         if not isinstance(outcome, CallFailed):
@@ -133,6 +137,15 @@ class Residents:
         log.warning("agent %s failed to start: %s", resident.key, outcome.code)
         self._roster.load_failed(*resident.key, outcome, _now())
         self._leave(resident)
+
+    async def _started(self, resident: Resident) -> Agent | CallFailed:
+        """Again where the agent's process died meanwhile: that says nothing of its model."""
+        for _ in range(STARTS):
+            outcome = await self._hosts.start(resident.site)
+            died = isinstance(outcome, CallFailed) and outcome.code == "agent_lost"
+            if not died or resident.state != "starting":
+                break
+        return outcome
 
     async def _stop(self, resident: Resident) -> None:
         try:

@@ -29,8 +29,8 @@ def answer(text: str) -> Generated:
 
 @dataclass
 class FakePc:
-    """A PC with models on disk. `load_fails` by model; `gate` holds loads up,
-    `exit` stops."""
+    """A PC with models on disk. `load_fails` by model; `deaths`: so many agents die while they
+    start; `gate` holds loads up, `exit` stops."""
 
     name: str
     models: tuple[str, ...]
@@ -41,6 +41,7 @@ class FakePc:
     answers: bool = True
     node_id: str = "first"
     load_fails: dict[str, str] = field(default_factory=dict)
+    deaths: int = 0
     gate: asyncio.Event | None = None
     exit: asyncio.Event | None = None
     ends: list[CallFailed | None] = field(default_factory=list)
@@ -99,6 +100,9 @@ class FakeHosts:
         pc = self.pcs[site.node]
         if pc.gate:
             await pc.gate.wait()
+        if pc.deaths:
+            pc.deaths -= 1
+            return failure("agent_lost")
         if code := pc.load_fails.get(site.model):
             return failure(code)
         return FakeAgent(pc)

@@ -11,6 +11,7 @@ from typing import Protocol
 import pytest
 
 from actors.errors import (
+    AgentLost,
     CallCancelled,
     CallTimeout,
     ModelLoadFailed,
@@ -362,6 +363,20 @@ class TestComingAndGoing:
         await ask(pool, want("a:1"))
         assert isinstance((await ask(pool, want("a:1")))[1], Generated)
         assert hosts.count("start") == 2
+
+    async def test_an_agent_that_dies_while_it_starts_is_started_again(self, opened: Open) -> None:
+        """It costs the model no cool-down: a killed process says nothing of it."""
+        hosts = FakeHosts(FakePc("pc1", ("a:1",), deaths=2))
+        assert isinstance((await ask(opened(hosts), want("a:1")))[1], Generated)
+        assert (hosts.count("start"), hosts.count("stop")) == (3, 0)
+
+    async def test_an_agent_that_always_dies_is_left_alone_for_a_while(self, opened: Open) -> None:
+        hosts = FakeHosts(FakePc("pc1", ("a:1",), deaths=9))
+        pool = opened(hosts)
+        for _ in range(2):
+            with pytest.raises(AgentLost):
+                await ask(pool, want("a:1"))
+        assert hosts.count("start") == 3
 
     async def test_an_agent_whose_model_was_deleted_ends(self, opened: Open) -> None:
         hosts = FakeHosts(FakePc("pc1", ("a:1",), ends=[failure("model_not_available")]))
