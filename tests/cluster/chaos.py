@@ -40,15 +40,14 @@ class Plan:
 
 def run(bed: Testbed, plan: Plan, say: Callable[[str], None] = print) -> Verdict:
     """Kills and asks as planned; then everything must be at rest, and every slot work again."""
-    chance = Random(plan.seed)
+    chance, known, kills = Random(plan.seed), set(bed.stored()), len(bed.kills)
     clients = bed.clients(plan.clients, plan.seed)
     began = time.monotonic()
     broken: list[str] = []
     try:
         until(lambda: clients.ended() >= plan.clients, LOAD_S, "the load has begun")
-        for number in range(1, plan.kills + 1):
-            _meanwhile(bed, chance.uniform(*plan.pause_s))
-            (kind,) = chance.choices(plan.kinds, [KINDS[kind] for kind in plan.kinds])
+        for number, kind in enumerate(bag(plan.kills, plan.kinds, chance), 1):
+            bed.wait(chance.uniform(*plan.pause_s))
             kill = bed.kill(kind, chance)
             if (said := bed.integrity()) != "ok":
                 broken.append(f"after kill {number} ({kill.kind}) the store is not whole: {said}")
@@ -59,15 +58,18 @@ def run(bed: Testbed, plan: Plan, say: Callable[[str], None] = print) -> Verdict
         inquiries = clients.finish()
     until(bed.look, STARTS_S, "every PC is back")
     wall = time.time() - time.monotonic()
-    verdict = judge(inquiries, bed.stored(), bed.ledger(), bed.kills, wall)
+    stored = {s: events for s, events in bed.stored().items() if s not in known}
+    verdict = judge(inquiries, stored, bed.ledger(inquiries), bed.kills[kills:], wall)
     bed.every_slot_works()
     bed.at_rest()
     return replace(verdict, broken=(*broken, *verdict.broken))
 
 
-def _meanwhile(bed: Testbed, seconds: float) -> None:
-    """A moment by chance, in which PCs come back."""
-    ends_at = time.monotonic() + seconds
-    while (left := ends_at - time.monotonic()) > 0:
-        bed.look()
-        time.sleep(min(0.2, left))
+def bag(kills: int, kinds: tuple[str, ...], chance: Random) -> list[str]:
+    """So many kinds in an order by chance, each as often as its weight says, but once at least."""
+    total = sum(KINDS[kind] for kind in kinds)
+    sure = [kind for kind in kinds for _ in range(max(1, kills * KINDS[kind] // total))]
+    more = chance.choices(kinds, [KINDS[kind] for kind in kinds], k=max(0, kills - len(sure)))
+    drawn = (sure + more)[:kills]
+    chance.shuffle(drawn)
+    return drawn

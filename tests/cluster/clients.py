@@ -24,6 +24,8 @@ PATIENCE_S = 240.0
 AGAIN_S = 0.5
 NOT_NOW = (429, 500, 502, 503, 504)
 """Answers after which a client asks again, with the same key. A 500 is written down."""
+AWAY = "model_not_available"
+"""Refused because the model's PC has been away for long, or was when PC1 started: it comes back."""
 OVER = "session_closed"
 
 
@@ -96,7 +98,7 @@ class Client:
                 inquiry.session_ids.add(session_id)
                 return True
             inquiry.troubles += [f"POST: {answer.text[:200]}"] * (answer.status_code == 500)
-            if answer.status_code not in NOT_NOW:
+            if answer.status_code not in NOT_NOW and told.get("code") != AWAY:
                 inquiry.troubles.append(f"POST: {answer.status_code} {answer.text[:200]}")
                 return False
             await asyncio.sleep(min(5.0, float(answer.headers.get("Retry-After", AGAIN_S))))

@@ -95,7 +95,9 @@ class Testbed:
         return self._note(Kill(time.monotonic(), kind, pc.name))
 
     def kill_head(self) -> Kill:
-        """All of PC1 at once, as when its plug is pulled; then `up`."""
+        """All of PC1 at once, as when its plug is pulled; then `up`. While the others are in: after
+        it nobody knows what a PC had that was away, and questions for that are refused."""
+        until(self.look, BACK_S, "every PC is in")
         at = time.monotonic()
         for process in self.inside(self.pc1):
             process.kill()
@@ -122,19 +124,14 @@ class Testbed:
 
     def every_slot_works(self) -> None:
         """All six agents are at work at once: no slot was kept by a call that is long over."""
+        for model in ("gamma", "delta"):
+            until(lambda m=model: self.council.knows(m), STARTS_S, f"the PC of {model} is there")
         for server in self.servers.values():
-            server.script("*", "answer", latency_s=8, always=True)
+            server.script("*", "answer", latency_s=15, always=True)
         asked = self.council.open("alpha", "alpha", "beta", "beta", "gamma")
         also = self.council.open("delta")
         try:
-            until(
-                lambda: all(
-                    sorted(server.at_work()) == MODELS[pc].split(",")
-                    for pc, server in self.servers.items()
-                ),
-                30,
-                "every slot is taken at once",
-            )
+            until(self._all_at_work, 30, f"all at work at once; sessions {asked} and {also}")
         finally:
             for server in self.servers.values():
                 server.unscript()
@@ -175,6 +172,10 @@ class Testbed:
         self.council.close()
         for server in self.servers.values():
             server.close()
+
+    def _all_at_work(self) -> bool:
+        at_work = {pc: sorted(server.at_work()) for pc, server in self.servers.items()}
+        return at_work == {pc: MODELS[pc].split(",") for pc in self.servers}
 
     def _kill_raylet(self, chance: Random) -> Kill:
         found = until(self._raylets, BACK_S, "the raylet of a worker that has joined")

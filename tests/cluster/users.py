@@ -65,6 +65,10 @@ class ModelServer:
         """How often the model was asked."""
         return sum(r["json"]["model"] == model for r in self._chats())
 
+    def loads(self) -> int:
+        """How often a model was brought into memory."""
+        return len(self._visitor.get("/fake/requests").json()["loads"])
+
     def asked(self) -> list[dict[str, Any]]:
         """Every call for an answer so far, as the fake tells it."""
         return self._chats()
