@@ -54,7 +54,7 @@ class Breaker:
 
 @dataclass(frozen=True)
 class Gone:
-    """A PC that left: what it had, and when it went."""
+    """A PC that left and has not told since what it has: what it had, and when it went."""
 
     models: frozenset[str]
     at: float
@@ -95,10 +95,11 @@ class Roster:
         ]
         left = [name for name in self.entries if name not in alive]
         for name in left:
-            self._gone[name] = Gone(frozenset(self.entries.pop(name).installed), now)
+            self._missed(name, self.entries.pop(name), now)
         for node in joined:
+            if former := self.entries.get(node.name):
+                self._missed(node.name, former, now)
             self.entries[node.name] = Entry(node)
-            self._gone.pop(node.name, None)
         return joined, left
 
     def reported(self, name: str, report: NodeReport, now: float) -> None:
@@ -115,9 +116,17 @@ class Roster:
             entry.breaker.probed()
             entry.cooling = {m: c for m, c in entry.cooling.items() if c[1].code != UNREACHABLE}
             entry.installed = {canonical(model.name): model.name for model in status.installed}
+            self._gone.pop(name, None)
             self._known.update(entry.installed)
         elif status:
             entry.breaker.failed()
+
+    def _missed(self, name: str, entry: Entry, now: float) -> None:
+        """Remembers what a PC had, until it tells again: one that leaves before it has told still is
+        the one with these models."""
+        before = self._gone.get(name)
+        models = frozenset(entry.installed) or (before.models if before else frozenset())
+        self._gone[name] = Gone(models, now)
 
     def due(self, now: float, every_s: float) -> list[NodeView]:
         """The PCs that were not heard for that long."""
