@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from actors.calls import ATTEMPTS
 from actors.council import minutes
 from actors.council.briefs import label_of
 from actors.council.deliberation import Session, replay
@@ -178,16 +179,19 @@ def _answered_at(step: Step, events: Sequence[dict[str, Any]], wall: float) -> f
 def _degraded_without_reason(
     inquiries: Sequence[Inquiry], stored: Stored, kills: Sequence[Kill], wall: float
 ) -> Iterator[str]:
-    """Only a PC that was gone for longer than the rule excuses an absence."""
+    """Only a PC that was gone for longer than the rule excuses an absence, or as many kills while
+    the question was open as a call is tried."""
     gone = [(k.at, k.back_at) for k in kills if k.back_at and k.back_at - k.at > RULE_S]
     for inquiry in inquiries:
         events = stored.get(inquiry.session_id, ())
+        absences = [event for event in events if event["kind"] == "absence"]
         excused = any(at < inquiry.ended_at and back > inquiry.asked_at for at, back in gone)
-        if _is_degraded(events) and not excused:
+        hit = sum(inquiry.asked_at <= kill.at <= inquiry.ended_at for kill in kills)
+        used_up = hit >= ATTEMPTS and all(e["attempts"] >= ATTEMPTS for e in absences)
+        if _is_degraded(events) and not excused and not (absences and used_up):
             absent = [
                 f"{e['agent_id']} in {e['stage']}: {e['code']} after {e['attempts']}"
-                for e in events
-                if e["kind"] == "absence"
+                for e in absences
             ]
             yield f"{_name(inquiry)} is degraded: {absent or 'by a notice'}"
 
