@@ -122,8 +122,7 @@ class Roster:
             entry.breaker.failed()
 
     def _missed(self, name: str, entry: Entry, now: float) -> None:
-        """Remembers what a PC had, until it tells again: one that leaves before it has told still is
-        the one with these models."""
+        """Remembers what a PC had until it tells again, even where it leaves before that."""
         before = self._gone.get(name)
         models = frozenset(entry.installed) or (before.models if before else frozenset())
         self._gone[name] = Gone(models, now)
