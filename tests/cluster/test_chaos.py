@@ -27,7 +27,7 @@ def test_twenty_kills_under_load(bed: Testbed) -> None:
     """Faults 1 to 8: orchestrator, chairman, agents, replica, worker raylets and the whole of PC1
     die by chance; every council ends whole, each client hears each event once, and nothing is left
     over."""
-    verdict = chaos.run(bed, chaos.Plan(kills=20, councils=20))
+    verdict = chaos.run(bed, chaos.Plan(kills=20, councils=20, pause_s=(0.2, 2.0)))
 
     assert verdict.broken == ()
     assert verdict.complete == verdict.councils >= 20

@@ -10,6 +10,7 @@ from cluster import processes
 from tests.cluster.boxes import Running, until
 from tests.cluster.conftest import Keep
 from tests.cluster.hosts import Host, Lan
+from tests.cluster.testbed import stored
 from tests.cluster.users import COUNCIL, STARTS_S, Council, ModelServer, Visitor, join, up
 
 pytestmark = pytest.mark.cluster
@@ -140,20 +141,30 @@ def test_a_council_in_a_box_is_not_ours(two: TwoPcs) -> None:
     assert not seen & {process.pid for process in two.pc1.outside()}
 
 
-def test_down_and_up_again(two: TwoPcs) -> None:
-    """`down` on PC1 leaves no process there and keeps the data; `up` shows the earlier session, and
-    PC2, where nobody typed anything, is back."""
+def test_row_48_down_in_mid_answer_and_up_again(two: TwoPcs) -> None:
+    """`down` on PC1 leaves no process there within 30 s and keeps the data; `up` shows the earlier
+    session and goes on with the open one; PC2, where nobody typed anything, is back."""
     earlier = two.council.ask("alpha", "beta")["session_id"]
+    two.ollama.script("alpha", "silence", text="I thi")
+    interrupted = two.council.open("alpha", "beta")
+    until(lambda: len(two.council.session(interrupted)["opinions"]) == 1, 30, "beta's opinion")
+    beta_asked = two.ollama.chats("beta")
 
-    two.pc1.run(*COUNCIL, "down")
+    two.pc1.run(*COUNCIL, "down", within_s=30)
     assert two.pc1.processes() == []
-    assert (two.pc1.home / ".llm-council" / "sessions.db").exists()
+    store = two.pc1.home / ".llm-council" / "sessions.db"
+    kept = stored(store)[interrupted]
+    assert [event["kind"] for event in kept].count("opinion") == 1
 
     assert up(two.pc1, "--no-models") == two.line
     assert earlier in two.pc1.run(*COUNCIL, "sessions")
     assert two.council.session(earlier)["stage"] == "complete"
     two.joined.says("is part of the council", STARTS_S, times=2)
-    until(lambda: two.council.knows("alpha"), 60, "PC2 tells its models again")
+    session = two.council.ended(interrupted, 60)
+    assert session["stage"] == "complete" and not session["degraded"], session["notices"]
+    assert stored(store)[interrupted][: len(kept)] == kept
+    reviews_and_synthesis = two.ollama.chats("beta") - beta_asked
+    assert reviews_and_synthesis <= 2, "its opinion was not asked again"
     assert two.council.generate("alpha")["node"] == "pc2"
 
 
