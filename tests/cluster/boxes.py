@@ -85,6 +85,14 @@ class Running:
     def wait(self, within_s: float) -> int:
         return self._outside.wait(within_s)
 
+    def lives(self, within_s: float) -> bool:
+        """Whether it is still there after so long."""
+        try:
+            self.wait(within_s)
+        except subprocess.TimeoutExpired:
+            return True
+        return False
+
     def end(self) -> None:
         self._outside.kill()
         self._outside.wait()

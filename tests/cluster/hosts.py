@@ -92,7 +92,8 @@ class Host:
     def _inside(self, words: tuple[str, ...], environment: Mapping[str, str]) -> list[str]:
         variables = [f"{name}={value}" for name, value in {**ENVIRONMENT, **environment}.items()]
         box = ["nsenter", "-t", str(self.pid), "-m", "-u", "-n", "-p", f"--wd={ROOT}"]
-        return [*box, "env", "-i", *variables, *words]
+        # Ctrl-C is heard inside, even where we run in the background of a shell that ignores it.
+        return [*box, "env", "--default-signal=INT", "-i", *variables, *words]
 
 
 class Lan:

@@ -159,14 +159,15 @@ class Testbed:
         return {name: names.count(name) for name in AT_REST}
 
     def leave(self) -> list[str]:
-        """Ctrl-C on the workers, `down` on PC1; the processes that are left all the same."""
+        """Ctrl-C on the workers, `down` on PC1; who stays all the same, and the processes left."""
         for joined in self.joined.values():
             joined.send(signal.SIGINT)
-        for joined in self.joined.values():
-            joined.wait(60)
+        stayed = [
+            f"{pc} does not leave:\n{j.said()}" for pc, j in self.joined.items() if j.lives(60)
+        ]
         self.pc1.run(*COUNCIL, "down")
         every = [line for host in self.hosts for line in host.processes()]
-        return [line for line in every if "tests.fakes" not in line]
+        return [*stayed, *(line for line in every if "tests.fakes" not in line)]
 
     def close(self) -> None:
         self.council.close()
