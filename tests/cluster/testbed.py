@@ -131,7 +131,9 @@ class Testbed:
         asked = self.council.open("alpha", "alpha", "beta", "beta", "gamma")
         also = self.council.open("delta")
         try:
-            until(self._all_at_work, 30, f"all at work at once; sessions {asked} and {also}")
+            until(self._all_at_work, 30, "all are at work at once")
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self._standing(asked, also)}") from None
         finally:
             for server in self.servers.values():
                 server.unscript()
@@ -173,6 +175,14 @@ class Testbed:
         self.council.close()
         for server in self.servers.values():
             server.close()
+
+    def _standing(self, *session_ids: str) -> str:
+        """Who is at work by the fakes' account, and what the council says of PCs and sessions."""
+        at_work = {pc: server.at_work() for pc, server in self.servers.items()}
+        standings = self.council.http.get("/api/cluster/nodes").text
+        seats = [self.stored()[s][1:] for s in session_ids]
+        agents = [(a["name"], a["state"], a["pid"]) for a in self.council.agents()]
+        return f"{at_work}\n{standings}\n{agents}\n{seats}"
 
     def _all_at_work(self) -> bool:
         at_work = {pc: sorted(server.at_work()) for pc, server in self.servers.items()}

@@ -146,6 +146,10 @@ class Council:
         alive = [a for a in self._state("actors") if a["state"] == "ALIVE"]
         return [{**actor, "pc": names[actor["node_id"]]} for actor in alive]
 
+    def agents(self) -> list[dict[str, Any]]:
+        """Every agent by Ray's own account, in whatever state."""
+        return [a for a in self._state("actors") if a["class_name"] == "OllamaAgent"]
+
     def nodes(self) -> list[dict[str, Any]]:
         """Every node by Ray's own account, lost ones too."""
         return self._state("nodes")
