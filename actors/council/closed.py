@@ -112,7 +112,7 @@ _ASKS = re.compile(
 _NUMBER = re.compile(
     r"(?<![a-z0-9])(?<![0-9][.,:/^])(?<![a-z^]-)(?<!\^)"
     r"(?P<digits>-?(?>[0-9]{1,3}(?: [0-9]{3}){1,12}(?:[.,][0-9]{1,40})?(?![0-9])"
-    r"|[0-9]{1,40}(?:[.,:/^'-][0-9]{1,40}){0,12}))(?!(?:st|nd|rd|th|e[0-9])\b)"
+    r"|[0-9]{1,40}(?:[.,:/^'-][0-9]{1,40}){0,12}))(?!(?:st|nd|rd|th|e[0-9]+)\b|[0-9])"
     r"(?P<power>\s?(?:x|\*|×|\\times)\s?10\s?\^)?"
     r"(?:[ -]?(?P<scale>thousand|mille|k|millions?|milliards?|billions?|trillions?)\b)?"
 )
@@ -385,7 +385,7 @@ def _value(found: re.Match[str]) -> str | None:
     else:
         return None
     scale = _SCALES[(found["scale"] or "").removesuffix("s")] if found["scale"] else 0
-    return _canonical(Decimal(number.rstrip(".")).scaleb(scale))
+    return _canonical(Decimal(f"{number.rstrip('.')}e{scale}"))
 
 
 def _is_point(digits: str, at: int) -> bool:
