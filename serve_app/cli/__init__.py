@@ -2,5 +2,5 @@
 
 Reading order: `terminal.py` (what a user sees), `program.py` and `commands/` (what can be typed),
 `up.py`, `join.py`, `ask.py`; `client.py` and `listening.py` talk to the API, `hearing.py` folds its
-events, `views.py` draws them.
+events, `views.py` draws them. `bench.py` asks many questions by `trials.py`.
 """

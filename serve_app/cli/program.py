@@ -2,7 +2,7 @@
 
 import typer
 
-from serve_app.cli.commands import asking, developing, keeping, running
+from serve_app.cli.commands import asking, developing, keeping, measuring, running
 
 EPILOG = """
 Start: ./council up, then ./council ask "Why is the sky blue?". \
@@ -20,5 +20,5 @@ program = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="rich",
 )
-for group in (running.group, asking.group, keeping.group, developing.group):
+for group in (running.group, asking.group, measuring.group, keeping.group, developing.group):
     program.add_typer(group)

@@ -14,7 +14,7 @@ from serve_app.cli.program import program
 
 runner = CliRunner()
 COMMANDS = (
-    *("up", "down", "ask", "status", "models", "sessions"),
+    *("up", "down", "ask", "status", "models", "sessions", "bench"),
     *("join", "drain", "service", "deploy", "key", "token", "backup", "restore", "doctor"),
     *("test", "lint", "version"),
 )
