@@ -17,6 +17,7 @@ _LATEX = re.compile(r"\\(?:text|mathrm|mathbf|textbf)\{([^{}]*)\}")
 _CITED = re.compile(r"(?<=[\w.!?)]) ?\[[A-Z](?:, ?[A-Z])*\]")
 _PLACEHOLDER = re.compile(r"<[^<>\n]{0,120}>")
 _SIMPLER = (
+    (re.compile(r"[^\S\n]+"), " "), (re.compile(r" ?\n[ \n]*"), "\n"),
     (_THOUGHT, ""), (_BOXED, r"\nAnswer: \1\n"), (_FRACTION, r"\1/\2"), (_LATEX, r"\1"),
     (re.compile(r"\\(?:times|cdot)"), "×"), (re.compile(r"(?<=\d)\s*\*\s*(?=\d)"), " × "),
     (re.compile(r"\\[,;!() \[\]]|[$`*]|\{|\}|\\(?=%)"), ""),
@@ -25,9 +26,12 @@ _SIMPLER = (
     (_CITED, ""), (_PLACEHOLDER, ""),
 )  # fmt: skip
 _MARK = re.compile(
-    r"\b(?:answer|r[ée]ponse)(?:\s+finale)?[ \t]*(?:[:=：]|\b(?:is|est)\b[ \t]*:?|\n)",
+    r"\b(?:answer|r[ée]ponse|antwort|respuesta|risposta)(?:\s+finale)?[ \t]*"
+    r"(?:[:=：]|(?P<verb>\b(?:is|est|ist|es)\b)[ \t]*:?|\n)",
     re.IGNORECASE,
 )
+LONGEST = 12
+"""Words behind "the answer is" that can be the answer; more of them are about it."""
 _BULLET = re.compile(r"^(?:\d{1,2}[.)]|[-•–])[ \t]+(?=\S)")
 _SENTENCE_END = re.compile(
     r"(?<=[.!?…])(?<!\bSt\.)(?<!\bMt\.)(?<!\bDr\.)(?<!\bMr\.)(?<!\bMrs\.)(?<!\bvs\.)(?<!\bca\.)"
@@ -38,7 +42,9 @@ _COURTESY = re.compile(
     r"|n'h[ée]site[zr]? pas|j'esp[èe]re que|bonne journ[ée]e)\b",
     re.IGNORECASE,
 )
-_REASON = re.compile(r",?\s+(?:because|since|as a|parce qu|puisqu|car)\b.*", re.IGNORECASE)
+_REASON = re.compile(
+    r"(?:,?\s+(?:because|parce qu|puisqu)|,\s+(?:since|as|car)\b).*", re.IGNORECASE | re.DOTALL
+)
 _ASIDE = re.compile(r"(?<=\S)\s*\([^()]*\)")
 
 
@@ -66,8 +72,11 @@ def _marked(text: str) -> str | None:
     """The rest of the line of the last mark that has one; of the next line after an empty one."""
     for mark in reversed(list(_MARK.finditer(text))):
         lines = text[mark.end() :].strip().splitlines()
-        if lines and tokens(lines[0]):
-            return _SENTENCE_END.split(_BULLET.sub("", lines[0].strip()))[0]
+        if not lines or not tokens(lines[0]):
+            continue
+        named = _SENTENCE_END.split(_BULLET.sub("", lines[0].strip()))[0]
+        if not mark["verb"] or len(tokens(claim(named))) <= LONGEST:
+            return named
     return None
 
 

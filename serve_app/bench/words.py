@@ -21,6 +21,8 @@ _TOKEN = re.compile(
     r"))(?:(?:st|nd|rd|th|ere?|e|eme)\b)?"
     r"|(?P<word>[^\W\d][\w]*)"
 )
+LONGEST = 60
+"""Signs of a number; what is longer is none."""
 _THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?")
 
 _WORDS = {
@@ -67,6 +69,8 @@ def numbers(found: tuple[Token, ...]) -> tuple[Fraction, ...]:
 
 
 def _token(match: re.Match[str]) -> Token:
+    if len(match[0]) > LONGEST:
+        return match[0]
     if match["over"]:
         under = int(match["under"])
         return Fraction(int(match["over"]), under) if under else match[0]

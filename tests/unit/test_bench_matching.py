@@ -1,5 +1,6 @@
 """When an answer is right: what models really write, and what must not count."""
 
+import time
 from fractions import Fraction
 
 import pytest
@@ -44,6 +45,12 @@ RIGHT = [
     ("As [A] and [B] say, it is Paris.\nAnswer: Paris [A, B]", item("Paris")),
     ("Answer: Paris\n\nMinority note: one of three named Lyon.", item("Paris")),
     ("<think>Answer: 9? No, 6.</think>\nAnswer: 42", item("42")),
+    ("Answer: Canberra\n\nThis answer is based on the list of all the capitals of the world, in "
+     "which it stands.", item("Canberra")),
+    ("Antwort: Canberra", item("Canberra")),
+    ("Answer: the red car", item("red car")),
+    ("Réponse : la rouge, car elle est sèche", item("rouge")),
+    (r"$\boxed{1{,}275\text{ km}}$", item("1275")),
     ("Answer: St. Petersburg", item("St Petersburg")),
     # numbers
     ("Answer: 42.", item("42")),
@@ -169,6 +176,32 @@ def test_numbers_and_words_are_read_as_they_are_meant(
     text: str, expected: tuple[object, ...]
 ) -> None:
     assert tokens(text) == expected
+
+
+@pytest.mark.parametrize(
+    "sign",
+    [
+        *(
+            "(",
+            " ",
+            "\\boxed{",
+            "1,",
+            "answer: ",
+            "1",
+            "- a\n",
+            "\\frac{",
+            " because",
+            "1/",
+            "000 ",
+        ),
+        *("<", "<think>", "a. ", "\n", ">", "1 *", " \n", "[A] ", "not ", "yes or ", "é"),
+    ],
+)
+def test_a_sign_that_is_written_over_and_over_costs_no_time(sign: str) -> None:
+    began = time.process_time()
+    for asked in (item("42"), item("Canberra", choices=CAPITAL)):
+        assert not is_right(f"answer{sign * 5_000}x", asked)
+    assert time.process_time() - began < 5
 
 
 @given(st.text(max_size=300))
