@@ -55,6 +55,8 @@ class FakeBenchApi:
         if request.method == "DELETE":
             self.cancelled.append(request.url.path.rpartition("/")[2])
             return httpx.Response(200, json={})
+        if request.url.path.endswith("/models"):
+            return httpx.Response(200, json={})
         if request.url.path.endswith("/events"):
             return self._events()
         return httpx.Response(200, json=self._session(request.url.path.rpartition("/")[2]))

@@ -56,7 +56,7 @@ def contestants(items: Sequence[Sequence[Run]], modes: Sequence[str]) -> tuple[C
     found = [_seat(seat, first) for seat in dict.fromkeys(s for run in first for s in run.seats)]
     for n, mode in enumerate(modes):
         runs = [item[n] for item in items]
-        if any(run.best is not None for run in runs):
+        if any(run.reviewed for run in runs):
             found.append(_best(runs, mode))
         found.append(_council(runs, mode))
     return tuple(found)

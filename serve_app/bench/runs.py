@@ -30,8 +30,8 @@ class SeatAsked(Message):
 
 class Run(Message):
     """One item in one mode. An absent seat has no voice, a failed session no `answer`: both count
-    as wrong. `best` is the voice of the first of the ranking, where there were reviews; it costs
-    the first two stages. `joules` by stage, of the PC where the command ran; None where it is not
+    as wrong. `best` is who came first in the ranking, by reviews if `reviewed`; it costs the first
+    two stages. `joules` by stage, of the PC where the command ran; None where it is not
     told.
     """
 
@@ -42,6 +42,7 @@ class Run(Message):
     seats: tuple[SeatAsked, ...]
     voices: tuple[Voice, ...]
     best: str | None
+    reviewed: bool
     best_tokens: int
     best_seconds: float
     answer: str | None
@@ -79,7 +80,7 @@ def run_of(
             marks[text] = mark(text)
         return marks[text]
 
-    ranking = session["ranking"] if session["reviews"] else ()
+    ranking = session["ranking"]
     return Run(
         item_id=item_id,
         mode=mode,
@@ -88,6 +89,7 @@ def run_of(
         seats=tuple(SeatAsked(**_only(SeatAsked, seat)) for seat in session["agents"]),
         voices=tuple(_voice(opinion, session, marked) for opinion in session["opinions"]),
         best=ranking[0]["agent_id"] if ranking else None,
+        reviewed=bool(session["reviews"]),
         best_tokens=sum(_of(session, "token_usage", stage, "total_tokens") for stage in FIRST_TWO),
         best_seconds=sum(
             _of(session, "latency_stats", stage, "total_duration_ms") for stage in FIRST_TWO

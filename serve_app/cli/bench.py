@@ -51,6 +51,7 @@ def bench(client: Client, wanted: Wanted, home: Path) -> int:
         file=file.name, sha256=hashlib.sha256(content.encode()).hexdigest(), modes=wanted.modes,
         agents=wanted.agents, chairman=wanted.chairman, judge=wanted.judge, seed=wanted.seed,
     )  # fmt: skip
+    client.get("/api/council/models")  # who is not there, or knows no such key, says so at once
     with opened(wanted.folder or home / "bench" / name, options) as folder:
         try:
             _ask_all(client, wanted, items, folder)

@@ -31,7 +31,7 @@ def run(item: str, mode: str = "standard", *right: bool, **changes: object) -> R
     )
     made = Run(
         item_id=item, mode=mode, session_id="s", error_code=None, seats=SEATS, voices=voices,
-        best="agent_2", best_tokens=60, best_seconds=5, answer="x", correct=council,
+        best="agent_2", reviewed=True, best_tokens=60, best_seconds=5, answer="x", correct=council,
         tokens=100, seconds=8,
         joules={"opinions": 30.0, "review": 20.0, "synthesis": 10.0},
     )  # fmt: skip
@@ -98,7 +98,10 @@ def test_each_seat_the_best_of_them_and_the_council_compete() -> None:
 
 
 def test_seats_go_by_the_first_mode_and_a_mode_without_reviews_has_no_best_of_them() -> None:
-    runs = [run("a", "fast", False, False, True, best=None), run("a", "standard", True, True, True)]
+    runs = [
+        run("a", "fast", False, False, True, reviewed=False),
+        run("a", "standard", True, True, True),
+    ]
     items, _ = complete(runs, ["fast", "standard"])
     found = {c.name: c.correct for c in contestants(items, ["fast", "standard"])}
     assert found == {

@@ -51,6 +51,8 @@ def test_every_command_has_a_help(command: str) -> None:
         (("ask", "why?"), "No council answers at http://127.0.0.1:9"),
         (("status",), "./council up"),
         (("models",), "./council up"),
+        (("bench",), "./council up"),
+        (("bench", "none.jsonl"), "none.jsonl cannot be read"),
         (("sessions",), "./council up"),
         (("up", "10.0.0.5"), "goes with --lan"),
         (("up", "--port", "99999"), "COUNCIL_PORT"),
