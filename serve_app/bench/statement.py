@@ -45,6 +45,9 @@ _COURTESY = re.compile(
 _REASON = re.compile(
     r"(?:,?\s+(?:because|parce qu|puisqu)|,\s+(?:since|as|car)\b).*", re.IGNORECASE | re.DOTALL
 )
+_THEREFORE = re.compile(
+    r"\A.*[,;]\s+(?:(?:and|et)\s+)?(?:so|therefore|thus|hence|donc)\b", re.IGNORECASE | re.DOTALL
+)
 _ASIDE = re.compile(r"(?<=\S)\s*\([^()]*\)")
 
 
@@ -64,8 +67,8 @@ def said(text: str) -> Said:
 
 
 def claim(statement: str) -> str:
-    """The statement without its reasons and asides."""
-    return _ASIDE.sub("", _REASON.sub("", statement)).strip()
+    """The statement without its reasons, before and behind, and asides."""
+    return _ASIDE.sub("", _REASON.sub("", _THEREFORE.sub("", statement))).strip()
 
 
 def _marked(text: str) -> str | None:
