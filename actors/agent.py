@@ -14,8 +14,9 @@ import ray
 from pydantic import Field
 
 from actors.batches import Batch, Batches, Happening
+from actors.council.accounting import one_call
 from actors.errors import AgentLost, CallTimeout, ModelCallError, ServerBusy
-from actors.messages.calls import CallFailed, GenerateCall, Generated
+from actors.messages.calls import CallFailed, ChatMessage, GenerateCall, Generated
 from actors.messages.message import Message
 from actors.messages.requests import ModelName
 from actors.mistakes import told
@@ -30,6 +31,10 @@ WAITING_LIMIT = 64
 
 PARTIAL_KEPT = 16_000
 """Characters that are told of an answer which broke off."""
+
+SAID_KEPT = 16_000
+"""Characters of an answer that its follow-up is asked with: far more than any output limit lets
+through, and no more than a server should be sent."""
 
 
 class AgentConfig(Message):
@@ -149,9 +154,39 @@ class OllamaAgent:
     async def _answer(self, call: GenerateCall, queued_s: float) -> AsyncGenerator[Happening, None]:
         left_s = max(0.001, call.timeout_s - queued_s)
         mine = call.model_copy(update={"model": self._config.model, "timeout_s": left_s})
+        answer: Generated | None = None
         async with aclosing(self._client.chat(mine)) as events:
             async for event in events:
-                yield self._signed(event, queued_s) if isinstance(event, Generated) else event
+                if not isinstance(event, Generated):
+                    yield event
+                else:
+                    answer = event
+        if answer is not None:
+            whole = await self._followed_up(mine, answer) if mine.then else answer
+            yield self._signed(whole, queued_s)
+
+    async def _followed_up(self, call: GenerateCall, answer: Generated) -> Generated:
+        """The answer with what the conversation's next turn brought, as one call."""
+        assert call.then is not None
+        turns = (("assistant", answer.content[:SAID_KEPT]), ("user", call.then.ask))
+        said = tuple(ChatMessage.model_validate({"role": r, "content": c}) for r, c in turns)
+        left_s = max(0.001, call.timeout_s - answer.timing.wall_ms / 1000)
+        options = call.options.model_copy(update={"num_predict": call.then.num_predict})
+        follower = call.model_copy(
+            update={
+                "messages": (*call.messages, *said),
+                "format": call.then.format,
+                "options": options,
+                "timeout_s": left_s,
+                "then": None,
+            }
+        )
+        async with aclosing(self._client.chat(follower)) as events:
+            async for event in events:
+                if isinstance(event, Generated):
+                    told = {"follow_up": event.content, "truncated": event.truncated}
+                    return one_call(answer, event).model_copy(update=told)
+        raise AssertionError("a chat ends with an answer, or raises")
 
     def _signed(self, answer: Generated, queued_s: float) -> Generated:
         timing = answer.timing.model_copy(update={"queue_ms": round(queued_s * 1000)})

@@ -15,15 +15,17 @@ from actors.messages.events import (
     LiveEvent,
     OpinionDelta,
     ReviewDelta,
+    RevisionDelta,
     SessionClosed,
     Stage,
     StoredEvent,
     SynthesisDelta,
 )
 
-DELTA_OF: dict[Stage, type[OpinionDelta] | type[ReviewDelta] | type[SynthesisDelta]] = {
+DELTA_OF: dict[Stage, type[DeltaEvent]] = {
     "opinions": OpinionDelta,
     "review": ReviewDelta,
+    "revision": RevisionDelta,
     "synthesis": SynthesisDelta,
 }
 READER_LIMIT = 2_000

@@ -9,21 +9,29 @@ from typing import Any, Protocol
 
 from actors.calls import Caller, Stream, ask_agent, call_model
 from actors.clock import boot_time, now
-from actors.council import briefs, deliberation, outcomes
+from actors.council import briefs, deliberation, outcomes, review_briefs
+from actors.council.accounting import one_call
 from actors.council.briefs import Limits, Room
 from actors.council.context import Fitted
 from actors.council.deadline import seconds_left
-from actors.council.deliberation import (
+from actors.council.deliberation import next_step
+from actors.council.guard import Side
+from actors.council.outcomes import Said
+from actors.council.review_briefs import Task
+from actors.council.session import Session
+from actors.council.steps import (
+    AskGuard,
     AskOpinions,
     AskReviews,
+    AskRevisions,
     AskSynthesis,
     AwaitPcs,
     Closed,
-    Session,
+    Conclude,
+    MakeRanking,
+    Step,
     UseOpinion,
-    next_step,
 )
-from actors.council.outcomes import Said
 from actors.errors import ContextOverflow
 from actors.messages.calls import (
     Agent,
@@ -61,7 +69,7 @@ class Hearing:
         self._pool = pool
         self._chairman = chairman
         self._limits = limits
-        self._fitted: dict[tuple[int, float], Fitted] = {}
+        self._fitted: dict[tuple[int, float, int], Fitted] = {}
         self._shown: dict[str, Fitted] = {}
         started = self.session.started
         left = seconds_left(started, now(), boot_time())
@@ -79,10 +87,18 @@ class Hearing:
                 while not isinstance(step := next_step(self.session), Closed):
                     await self._perform(step)
         except TimeoutError:
-            step = deliberation.out_of_time(self.session)
-            for absence in outcomes.late(self.session, now()):
-                self._record.note(absence)
+            step = await self._out_of_time()
         await self.close(step)
+
+    async def _out_of_time(self) -> Closed:
+        """A draft that the guard could not finish with is better than no answer."""
+        if self.session.draft is not None:
+            unfinished = outcomes.conclusion(self.session, now(), finished=False)
+            await self._record.hear(unfinished)
+            return Closed()
+        for absence in outcomes.late(self.session, now()):
+            self._record.note(absence)
+        return deliberation.out_of_time(self.session)
 
     async def close(self, end: Closed) -> None:
         """Stores and tells the end."""
@@ -95,7 +111,7 @@ class Hearing:
             )
         )
 
-    async def _perform(self, step: deliberation.Step) -> None:
+    async def _perform(self, step: Step) -> None:
         match step:
             case AskOpinions(agent_ids):
                 self._begin("opinions")
@@ -104,14 +120,25 @@ class Hearing:
                 await self._returned(agent_ids, told)
             case AskReviews(agent_ids):
                 self._begin("review")
-                await _all(self._review(agent_id) for agent_id in agent_ids)
+                await self._reviews(agent_ids)
+            case MakeRanking():
+                await self._record.hear(outcomes.ranking(self.session, now()))
+            case AskRevisions(agent_ids):
+                self._begin("revision")
+                await _all(self._revision(agent_id) for agent_id in agent_ids)
             case AskSynthesis(model, fallback):
                 self._rank()
                 self._begin("synthesis")
                 await self._synthesis(model, fallback)
-            case UseOpinion(agent_id):
-                event = outcomes.standing_opinion(self.session, agent_id, now())
+            case UseOpinion(agent_id, fallback):
+                self._rank()
+                event = outcomes.standing_opinion(self.session, agent_id, fallback, now())
                 await self._record.hear(event)
+            case AskGuard(agent_ids):
+                self._begin("guard")
+                await _all(self._guard(agent_id) for agent_id in agent_ids)
+            case Conclude():
+                await self._record.hear(outcomes.conclusion(self.session, now()))
             case Closed():
                 raise AssertionError("a closed session owes nothing")
 
@@ -142,15 +169,71 @@ class Hearing:
         if said := await self._call("opinions", agent_id, model, compose, ask_agent):
             await self._record.hear(outcomes.opinion(self.session, agent_id, said))
 
-    async def _review(self, agent_id: str) -> None:
+    async def _reviews(self, agent_ids: tuple[str, ...]) -> None:
+        """All reviewers at once; once it is certain who is first, the others are not waited for."""
+        asked = [asyncio.create_task(self._reviewer(agent_id)) for agent_id in agent_ids]
+        try:
+            for done in asyncio.as_completed(asked):
+                await done
+                if deliberation.is_certain(self.session):
+                    break
+        finally:
+            for task in asked:
+                task.cancel()
+            await asyncio.wait(asked)
+        if any(task.cancelled() for task in asked):
+            await self._record.hear(outcomes.certain(self.session, now()))
+
+    async def _reviewer(self, agent_id: str) -> None:
+        """One review after the other, until the reviewer fails."""
+        for about in deliberation.subjects(self.session, agent_id):
+            if not await self._review(Task(agent_id, about)):
+                return
+
+    async def _review(self, task: Task) -> bool:
         def compose(num_ctx: int, share: float) -> GenerateCall:
-            fitted, room = self._answers(agent_id, num_ctx, share), self._room(num_ctx)
-            return briefs.review_call(self.session, agent_id, fitted, self._limits, room)
+            fitted, room = self._answers(task.reviewer, num_ctx, share), self._room(num_ctx)
+            return review_briefs.review_call(self.session, task, fitted, self._limits, room)
+
+        model = self.session.seat(task.reviewer).model
+        said = await self._call("review", task.reviewer, model, compose, ask_agent)
+        if said is None:
+            return False
+        review = outcomes.review(self.session, task, said)
+        if not review.rankings and (again := await self._repaired(task, said, review.rejected)):
+            repaired = outcomes.review(self.session, task, again, repaired=True)
+            review = repaired if repaired.rankings else review
+        self._say_trimmed(task.reviewer)
+        await self._record.hear(review)
+        return True
+
+    async def _repaired(self, task: Task, said: Said, why: tuple[str, ...]) -> Said | None:
+        """The review with a ballot that was asked for once more; None where that failed."""
+
+        def compose(num_ctx: int, share: float) -> GenerateCall:
+            fitted, room = self._answers(task.reviewer, num_ctx, share), self._room(num_ctx)
+            return review_briefs.repair_call(
+                self.session, task, said.answer, why, fitted, self._limits, room
+            )
+
+        model = self.session.seat(task.reviewer).model
+        again = await self._heard("review", task.reviewer, model, compose, ask_agent)
+        if not isinstance(again, Said):
+            return None
+        whole = one_call(said.answer, again.answer)
+        truncated, ballot = again.answer.truncated, again.answer.content
+        answer = whole.model_copy(update={"follow_up": ballot, "truncated": truncated})
+        return Said(answer, said.began, again.at)
+
+    async def _revision(self, agent_id: str) -> None:
+        def compose(num_ctx: int, share: float) -> GenerateCall:
+            if share < 1:
+                raise ContextOverflow(briefs.too_long("The opinion with its critiques", num_ctx))
+            return briefs.revision_call(self.session, agent_id, self._limits, self._room(num_ctx))
 
         model = self.session.seat(agent_id).model
-        if said := await self._call("review", agent_id, model, compose, ask_agent):
-            self._say_trimmed(agent_id)
-            await self._record.hear(outcomes.review(self.session, agent_id, said))
+        if said := await self._call("revision", agent_id, model, compose, ask_agent):
+            await self._record.hear(outcomes.revision(self.session, agent_id, said))
 
     async def _synthesis(self, model: str, fallback: str | None) -> None:
         def compose(num_ctx: int, share: float) -> SynthesisBrief:
@@ -162,7 +245,26 @@ class Hearing:
 
         if said := await self._call("synthesis", CHAIRMAN, model, compose, ask):
             self._say_trimmed(CHAIRMAN)
-            await self._record.hear(outcomes.synthesis(self.session, model, said, fallback))
+            guarded = deliberation.is_guarded(self.session)
+            answered = outcomes.draft if guarded else outcomes.synthesis
+            await self._record.hear(answered(self.session, model, said, fallback))
+
+    async def _guard(self, judge: str) -> None:
+        """Both orders, one after the other on the same PC if it can be."""
+        for first in deliberation.comparisons(self.session, judge):
+            if not await self._comparison(judge, first):
+                return
+
+    async def _comparison(self, judge: str, first: Side) -> bool:
+        def compose(num_ctx: int, share: float) -> GenerateCall:
+            room = self._room(num_ctx)
+            return review_briefs.guard_call(self.session, judge, first, share, room)
+
+        model = self.session.seat(judge).model
+        said = await self._call("guard", judge, model, compose, ask_agent)
+        if said is not None:
+            await self._record.hear(outcomes.guarded(self.session, judge, first, said))
+        return said is not None
 
     async def _call(
         self,
@@ -173,6 +275,22 @@ class Hearing:
         ask: Callable[[Lease, Any], Stream],
     ) -> Said | None:
         """What was said; None if nothing was, which then is recorded as an absence."""
+        outcome = await self._heard(stage, agent_id, model, compose, ask)
+        if isinstance(outcome, Said):
+            return outcome
+        event = outcomes.absence(self.session, stage, agent_id, model, outcome, now())
+        await self._record.hear(event)
+        return None
+
+    async def _heard(
+        self,
+        stage: Stage,
+        agent_id: str,
+        model: str,
+        compose: Callable[[int, float], Any],
+        ask: Callable[[Lease, Any], Stream],
+    ) -> Said | CallFailed:
+        """What was said, or how the last attempt failed. The guard's words are not told live."""
         began = now()
 
         def started(node: str, attempt: int, former: CallFailed | None) -> None:
@@ -188,7 +306,8 @@ class Hearing:
             )
 
         def heard(delta: Delta) -> None:
-            self._record.whisper(stage, agent_id, delta, now())
+            if stage != "guard":
+                self._record.whisper(stage, agent_id, delta, now())
 
         demand = Demand(
             model=model,
@@ -198,15 +317,12 @@ class Hearing:
             timeout_s=self._seconds_left(),
         )
         outcome = await call_model(self._pool, Caller(demand, compose, ask, started, heard))
-        if isinstance(outcome, Generated):
-            return Said(outcome, began, now())
-        event = outcomes.absence(self.session, stage, agent_id, model, outcome, now())
-        await self._record.hear(event)
-        return None
+        return Said(outcome, began, now()) if isinstance(outcome, Generated) else outcome
 
     def _answers(self, agent_id: str, num_ctx: int, share: float) -> Fitted:
-        """The answers as they are shown to `agent_id`; cut once for all who have as much room."""
-        key = (num_ctx, share)
+        """The answers as they are shown to `agent_id`; cut once for all who have as much room, and
+        again once some were revised."""
+        key = (num_ctx, share, len(self.session.revisions))
         if key not in self._fitted:
             self._fitted[key] = briefs.fitted_answers(self.session, self._limits, num_ctx, share)
         self._shown[agent_id] = self._fitted[key]

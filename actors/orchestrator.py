@@ -18,7 +18,7 @@ from actors.clock import now
 from actors.council import minutes
 from actors.council.backlog import Bounds
 from actors.council.briefs import Limits
-from actors.council.deliberation import Session, replay
+from actors.council.session import Session, replay
 from actors.errors import CouncilError, SessionFinished, SessionRunning, Superseded
 from actors.hearing import Chairman, Hearing
 from actors.messages.configs import OrchestratorConfig

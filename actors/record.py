@@ -11,16 +11,19 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from actors.audience import Audience
-from actors.council.deliberation import Session, record
+from actors.council.session import Session, record
 from actors.errors import SessionFinished, StoreUnavailable
 from actors.messages.calls import Delta
 from actors.messages.events import (
     AnswerEvent,
+    GuardHeard,
     LiveEvent,
     OpinionDelta,
     OpinionHeard,
     ReviewDelta,
     ReviewHeard,
+    RevisionDelta,
+    RevisionHeard,
     Stage,
     StoredEvent,
 )
@@ -150,5 +153,9 @@ def stage_of(event: StoredEvent | LiveEvent) -> Stage:
             return "opinions"
         case ReviewHeard() | ReviewDelta():
             return "review"
+        case RevisionHeard() | RevisionDelta():
+            return "revision"
+        case GuardHeard():
+            return "guard"
         case _:
             return "synthesis"

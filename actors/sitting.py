@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from actors.council.deliberation import Closed
+from actors.council.steps import Closed
 from actors.errors import Superseded
 from actors.hearing import Hearing
 from actors.mistakes import told

@@ -12,9 +12,10 @@ from typing import TypeVar
 
 from actors.admission import Admission
 from actors.clock import boot_time, now
-from actors.council.deliberation import Session, begin
+from actors.council.procedures import procedure
 from actors.council.recommended import catalogue
 from actors.council.seating import SeatingDefaults, installed_name, seat
+from actors.council.session import Session, begin
 from actors.errors import ModelNotInstalled, NoModelServer
 from actors.messages.configs import OrchestratorConfig
 from actors.messages.events import SessionStarted
@@ -97,6 +98,7 @@ class Summons:
             deadline_at=at + timedelta(seconds=request.deadline_s or config.deadline_s),
             boot=boot_time(),
             ranking_method=config.ranking_method,
+            procedure=procedure(request.mode, config.procedure),
         )
 
 

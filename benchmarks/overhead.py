@@ -19,7 +19,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from actors.council.prompts import review_schema
+from actors.council.review_prompts import ballot_schema
 from benchmarks.running import (
     CHAIRMAN,
     MODELS,
@@ -51,7 +51,7 @@ async def bare(http: httpx.AsyncClient, ollama: str, seats: int) -> None:
     opinions = await asyncio.gather(*(call(model, QUERY) for model in models))
     shared = "\n".join([QUERY, *opinions])
     labels = [chr(65 + n) for n in range(seats - 1)]
-    schema = review_schema(labels)
+    schema = ballot_schema(labels, with_reasoning=True)
     reviews = await asyncio.gather(*(call(model, shared, schema) for model in models))
     await call(CHAIRMAN, "\n".join([shared, *reviews]))
 

@@ -9,6 +9,7 @@ from ray.actor import ActorHandle
 
 from actors.chairman import RemoteChairmanActor
 from actors.messages.configs import OrchestratorConfig
+from actors.messages.procedure import ProcedureDefaults
 from actors.ollama.deadlines import Deadlines
 from actors.orchestrator import RemoteCouncilOrchestrator
 from actors.remote import RemoteChairman
@@ -68,6 +69,13 @@ def orchestrator_config(settings: Settings) -> OrchestratorConfig:
         max_queue_s=settings.max_queue_s or settings.deadline_s / 2,
         max_open=settings.max_open,
         ranking_method=settings.ranking,
+        procedure=ProcedureDefaults(
+            mode=settings.mode,
+            review=settings.review,
+            critique=True,
+            guard=settings.guard,
+            early_stop=settings.early_stop,
+        ),
     )
 
 

@@ -15,6 +15,7 @@ from pydantic import AliasChoices, BeforeValidator, Field, ValidationError, fiel
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from actors.messages.events import RankingMethod
+from actors.messages.procedure import Mode, ReviewMethod
 from actors.messages.requests import ModelName
 from cluster.ollama_url import DEFAULT_URL, model_server_url
 
@@ -80,6 +81,14 @@ class Settings(BaseSettings):
     """Questions and single generations that may be open at once, however short the wait."""
     ranking: RankingMethod = "adjusted"
     """How places are made of ballots: `actors/council/ranking.py` says what each method does."""
+    mode: Mode = "standard"
+    """How much a question that names no mode is worth: `fast`, `standard` or `thorough`."""
+    review: ReviewMethod = "listwise"
+    """In `standard`: a reviewer judges all other answers at once, or (`pairwise`) one a call."""
+    guard: bool = True
+    """Whether the synthesis must not lose against the best opinion (two short calls a judge)."""
+    early_stop: bool = True
+    """Whether reviews end, in `standard`, once none can change who is first."""
     generation_timeout_s: float = Field(
         default=120,
         gt=0,

@@ -17,7 +17,7 @@ from actors import session_file, session_rows
 from actors.agent import AgentConfig, OllamaAgent
 from actors.chairman import ChairmanActor
 from actors.council import minutes
-from actors.council.deliberation import replay
+from actors.council.session import replay
 from actors.errors import AgentLost
 from actors.messages.calls import Agent, CallFailed, Delta, GenerateCall, Generated
 from actors.messages.configs import OrchestratorConfig

@@ -28,11 +28,11 @@ Script = Callable[[GenerateCall], Reply]
 
 
 def stage_of_call(call: GenerateCall) -> str:
-    return call.call_id.split(":")[-2]
+    return call.call_id.split(":")[1]
 
 
 def seat_of_call(call: GenerateCall) -> str:
-    return call.call_id.split(":")[-1]
+    return call.call_id.split(":")[2]
 
 
 def labels_of(ballot: dict[str, Any]) -> list[str]:
@@ -43,6 +43,8 @@ def labels_of(ballot: dict[str, Any]) -> list[str]:
 
 def plausible(call: GenerateCall) -> Reply:
     """An opinion, a valid ballot (10 for the first, then less), or a synthesis that cites A."""
+    if isinstance(call.format, dict) and "better" in call.format["properties"]:
+        return json.dumps({"reason": "It is better.", "better": "1"})
     if isinstance(call.format, dict):
         votes = [
             {"reasoning": "fine", "agent_id": label, "score": 10 - n}
@@ -51,6 +53,8 @@ def plausible(call: GenerateCall) -> Reply:
         return json.dumps({"rankings": votes})
     if stage_of_call(call) == "synthesis":
         return "As [A] says: because."
+    if stage_of_call(call) == "review":
+        return "\n".join(f"Response {label}: fine." for label in labels_of(call.then.format))
     return f"Opinion of {seat_of_call(call)}"
 
 
@@ -76,15 +80,24 @@ class ScriptedAgent:
         except (asyncio.CancelledError, GeneratorExit):
             self.cancelled += 1
             raise
-        if isinstance(reply, CallFailed):
-            yield reply
+        follow_up = self._followed_up(call) if isinstance(reply, str) else None
+        if isinstance(reply, CallFailed) or isinstance(follow_up, CallFailed):
+            yield reply if isinstance(reply, CallFailed) else follow_up
             return
         tokens = len(reply.split())
         yield Generated(
             content=reply,
+            follow_up=follow_up,
             usage=TokenUsage(prompt_tokens=10, completion_tokens=tokens, total_tokens=10 + tokens),
             timing=CallTiming(wall_ms=5),
         )
+
+
+    def _followed_up(self, call: GenerateCall) -> Reply | None:
+        """What the script says to the conversation's next turn, if there is one."""
+        if call.then is None:
+            return None
+        return self.script(call.model_copy(update={"format": call.then.format, "then": None}))
 
 
 class ScriptedPool:

@@ -6,13 +6,16 @@ Seats of one model are summed under that model and stay apart by seat.
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from actors.messages.calls import TokenUsage
+from actors.messages.calls import CallTiming, Generated, TokenUsage
 from actors.messages.events import (
     AnswerEvent,
     FinalAnswerGiven,
+    GuardHeard,
     OpinionHeard,
     ReviewHeard,
+    RevisionHeard,
     Stage,
+    SynthesisDrafted,
 )
 from actors.messages.sessions import (
     AgentLatency,
@@ -25,7 +28,10 @@ from actors.messages.sessions import (
 _STAGE_OF: dict[type[AnswerEvent], Stage] = {
     OpinionHeard: "opinions",
     ReviewHeard: "review",
+    RevisionHeard: "revision",
+    SynthesisDrafted: "synthesis",
     FinalAnswerGiven: "synthesis",
+    GuardHeard: "guard",
 }
 _NO_TOKENS = TokenUsage()
 
@@ -55,12 +61,16 @@ def session_usage(answers: Sequence[AnswerEvent]) -> SessionTokenUsage:
     """Tokens of a whole session so far."""
     opinions = stage_usage("opinions", answers)
     review = stage_usage("review", answers)
+    revision = stage_usage("revision", answers)
     synthesis = stage_usage("synthesis", answers)
-    stages = [stage for stage in (opinions, review, synthesis) if stage]
+    guard = stage_usage("guard", answers)
+    stages = [stage for stage in (opinions, review, revision, synthesis, guard) if stage]
     return SessionTokenUsage(
         stage1_opinions=opinions,
         stage2_review=review,
         stage3_synthesis=synthesis,
+        revision=revision,
+        guard=guard,
         total_prompt_tokens=sum(stage.total_prompt_tokens for stage in stages),
         total_completion_tokens=sum(stage.total_completion_tokens for stage in stages),
         total_tokens=sum(stage.total_tokens for stage in stages),
@@ -98,6 +108,8 @@ def session_latency(
         stage1_opinions=stage_latency("opinions", answers),
         stage2_review=stage_latency("review", answers),
         stage3_synthesis=stage_latency("synthesis", answers),
+        revision=stage_latency("revision", answers),
+        guard=stage_latency("guard", answers),
         total_duration_ms=_between(min(starts), max(ends)) if starts and ends else 0,
     )
 
@@ -106,9 +118,30 @@ def _of(stage: Stage, answers: Iterable[AnswerEvent]) -> list[AnswerEvent]:
     return [answer for answer in answers if _STAGE_OF.get(type(answer)) == stage and _asked(answer)]
 
 
+def one_call(first: Generated, second: Generated) -> Generated:
+    """Two answers of one conversation as one call: `first` with the tokens and times of both."""
+    timings = (first.timing.model_dump(), second.timing.model_dump())
+    fresh = (first.prompt_evaluated, second.prompt_evaluated)
+    return first.model_copy(
+        update={
+            "usage": _plus(first.usage, second.usage),
+            "timing": CallTiming(**{name: sum(t[name] for t in timings) for name in timings[0]}),
+            "attempts": max(first.attempts, second.attempts),
+            "prompt_evaluated": None if None in fresh else sum(f for f in fresh if f is not None),
+        }
+    )
+
+
+def stage_of(answer: AnswerEvent) -> Stage:
+    """The stage in which a model gave this answer."""
+    return _STAGE_OF[type(answer)]
+
+
 def _asked(answer: AnswerEvent) -> bool:
-    """False for an opinion that stands in for the synthesis: no model was asked for it."""
-    stands_in = isinstance(answer, FinalAnswerGiven) and answer.fallback is not None
+    """False for an opinion that stands as the answer: no model was asked for it."""
+    stands_in = isinstance(answer, FinalAnswerGiven) and (
+        answer.fallback is not None or answer.basis == "opinion"
+    )
     return not (stands_in and answer.usage == _NO_TOKENS and not answer.timing.wall_ms)
 
 

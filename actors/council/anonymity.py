@@ -1,12 +1,12 @@
 """Who is A and who is B: labels that hide the seats, and back again. Knows nothing of prompts.
 
-Labels and their order come from the session's seed alone, so that every reviewer and the chairman
-see the same order, and a resumed session the same as before.
+Labels come from the session's seed alone, so that all mean the same seat by one letter, and a
+resumed session shows the same as before. In which order they are shown differs from model to model.
 """
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 _ONE_WORD = (
     r"(?:response|r(?:é|e\u0301|e)ponse|answer|opinion|avis|antwort|respuesta|risposta|resposta"
@@ -37,6 +37,24 @@ def labels(agent_ids: Sequence[str], seed: int) -> dict[str, str]:
     that depends on `seed` and the ids alone, not on the order they come in."""
     ordered = sorted(set(agent_ids), key=lambda agent_id: (_draw(agent_id, seed), agent_id))
     return {agent_id: _letters(index) for index, agent_id in enumerate(ordered)}
+
+
+def rotated(order: Sequence[str], row: int) -> tuple[str, ...]:
+    """Row `row` of the cyclic Latin square over `order`: in as many rows as there are entries, each
+    one stands once in each place."""
+    start = row % len(order) if order else 0
+    return (*order[start:], *order[:start])
+
+
+def without_mentions(text: str, known: Collection[str]) -> str:
+    """`text` without its citations of these labels: `[A]`, `[A, B]`. Words in a sentence stay."""
+
+    def dropped(match: re.Match[str]) -> str:
+        whole = match.group()
+        is_citation = match["code"] is None and whole[0] in "[【"
+        return "" if is_citation and set(_ONE.findall(whole)) & set(known) else whole
+
+    return re.sub(r" +([.,;:!?])", r"\1", _MENTION.sub(dropped, text))
 
 
 def _draw(agent_id: str, seed: int) -> bytes:

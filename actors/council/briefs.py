@@ -1,34 +1,41 @@
 """From a session's record to the calls that its seats and its chairman are given. Pure."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from actors.council import deliberation
 from actors.council.agreement import divided
-from actors.council.anonymity import labels
+from actors.council.anonymity import labels, rotated
+from actors.council.ballots import votes_of
 from actors.council.context import (
     Answer,
     Fitted,
     answer_budget,
     estimate_prompt,
+    estimate_tokens,
     estimate_up_to,
     fit,
 )
-from actors.council.deliberation import Session
 from actors.council.prompts import (
+    Judged,
     opinion_messages,
     ranking_lines,
-    review_messages,
-    review_schema,
+    revision_messages,
     synthesis_messages,
     worker_messages,
 )
+from actors.council.review_prompts import ballot_messages, ballot_request
+from actors.council.session import Session
 from actors.messages.calls import GenerateCall, LabelledAnswer, SynthesisBrief
 from actors.messages.events import CHAIRMAN, Stage
 from actors.messages.requests import ModelOptions, WorkerRequest
 
-REVIEW_TEMPERATURE = 0.2
-"""A ballot is a judgement, not a draft: low, but not 0, where small models repeat themselves."""
 LONGEST_STANDING = "mean score 10.0 of 10, 10 votes"
+LONGEST_COUNT = "10 of 10 responses give this answer: 1234567890. Depart from it only where " * 2
+CRITIQUES_SHARE = 8
+"""An eighth of the chairman's context is for what judges wrote: short reasons, long answers."""
+CRITIQUE_FRAME = 40
+"""Tokens around the critiques of one answer: its title and the block's tags."""
 CHAIRMAN_OPTIONS = ModelOptions(temperature=0.3)
 
 
@@ -61,21 +68,14 @@ class Room:
 
 
 def label_of(session: Session) -> dict[str, str]:
-    """agent_id → label of every opinion, in the one order in which all see them."""
+    """agent_id → label of every opinion: the same for all who see them."""
     return labels(tuple(session.opinions), session.started.seed)
-
-
-def votable(session: Session, reviewer: str) -> dict[str, str]:
-    """label → agent_id of all that this reviewer may judge: everyone but itself."""
-    return {
-        label: agent_id for agent_id, label in label_of(session).items() if agent_id != reviewer
-    }
 
 
 def opinion_call(session: Session, agent_id: str, limits: Limits, room: Room) -> GenerateCall:
     seat = session.seat(agent_id)
     return GenerateCall(
-        call_id=_call_id(session, "opinions", agent_id),
+        call_id=call_id(session, "opinions", agent_id),
         model=seat.model,
         messages=opinion_messages(seat, session.started.request.query),
         options=_bounded(seat.options, limits.opinion(room.num_ctx)),
@@ -83,23 +83,27 @@ def opinion_call(session: Session, agent_id: str, limits: Limits, room: Room) ->
     )
 
 
-def review_call(
-    session: Session, agent_id: str, fitted: Fitted, limits: Limits, room: Room
-) -> GenerateCall:
-    """`fitted`: the answers as `fitted_answers` cut them for this room."""
-    seat, own = session.seat(agent_id), label_of(session)[agent_id]
-    query, seed = session.started.request.query, session.started.seed
-    return GenerateCall(
-        call_id=_call_id(session, "review", agent_id),
-        model=seat.model,
-        messages=review_messages(query, fitted.answers, own, seed),
-        options=ModelOptions(
-            temperature=REVIEW_TEMPERATURE,
-            seed=seat.options.seed,
-            num_predict=limits.review(room.num_ctx),
+def revision_call(session: Session, agent_id: str, limits: Limits, room: Room) -> GenerateCall:
+    """The seat's opinion once more, after what judges wrote of it."""
+    seat, query = session.seat(agent_id), session.started.request.query
+    written = [Answer("", reason) for _, reason in reasons_about(session, agent_id)]
+    room_for_all = answer_budget(
+        room.num_ctx,
+        limits.opinion(room.num_ctx),
+        estimate_prompt(
+            revision_messages(
+                seat, query, session.text(agent_id), [""] * len(written), session.started.seed
+            )
         ),
-        format=review_schema(list(votable(session, agent_id))),
-        think=False,
+    )
+    critiques = [one.text for one in fit(written, room_for_all).answers]
+    return GenerateCall(
+        call_id=call_id(session, "revision", agent_id),
+        model=seat.model,
+        messages=revision_messages(
+            seat, query, session.text(agent_id), critiques, session.started.seed
+        ),
+        options=_bounded(seat.options, limits.opinion(room.num_ctx)),
         timeout_s=room.timeout_s,
     )
 
@@ -108,13 +112,16 @@ def synthesis_brief(
     session: Session, model: str, fitted: Fitted, limits: Limits, room: Room
 ) -> SynthesisBrief:
     """The chairman's brief, with the answers as `fitted_answers` cut them for this room."""
+    shown = in_order(session, fitted, shown_to(session, CHAIRMAN, model))
     return SynthesisBrief(
-        call_id=_call_id(session, "synthesis", CHAIRMAN),
+        call_id=call_id(session, "synthesis", CHAIRMAN),
         model=model,
         query=session.started.request.query,
-        answers=tuple(LabelledAnswer(label=a.label, text=a.text) for a in fitted.answers),
+        answers=tuple(LabelledAnswer(label=a.label, text=a.text) for a in shown),
         standings=_standing_lines(session),
+        critiques=_critiques(session, room.num_ctx),
         divided=divided(deliberation.scores(session)),
+        said=_said(session),
         seed=session.started.seed,
         num_predict=limits.synthesis(room.num_ctx),
         timeout_s=room.timeout_s,
@@ -123,13 +130,17 @@ def synthesis_brief(
 
 def synthesis_call(brief: SynthesisBrief) -> GenerateCall:
     """What the chairman asks of the model in its chair."""
+    judged = Judged(
+        ranking=brief.standings,
+        critiques=tuple(Answer(one.label, one.text) for one in brief.critiques),
+        divided=brief.divided,
+        said=brief.said,
+    )
     answers = tuple(Answer(a.label, a.text) for a in brief.answers)
     return GenerateCall(
         call_id=brief.call_id,
         model=brief.model,
-        messages=synthesis_messages(
-            brief.query, answers, brief.standings, brief.divided, brief.seed
-        ),
+        messages=synthesis_messages(brief.query, answers, judged, brief.seed),
         options=_bounded(CHAIRMAN_OPTIONS, brief.num_predict),
         timeout_s=brief.timeout_s,
     )
@@ -158,6 +169,44 @@ def too_long(what: str, num_ctx: int) -> str:
     )
 
 
+def shown_to(session: Session, who: str, model: str) -> tuple[str, ...]:
+    """Whose opinions are shown to a reviewer or the chairman, in the order of showing.
+
+    A row of the Latin square for each model at the table: reviewers of one model share one order,
+    and the context that goes with it, so that the server reads it once; and no seat profits from
+    its place over all of them. Who shares a context sees its own opinion too, others do not."""
+    models = tuple(dict.fromkeys(session.seat(a).model for a in label_of(session)))
+    row = models.index(model) if model in models else 0
+    order = rotated(tuple(label_of(session)), row)
+    return order if shares_context(session, who, model) else tuple(a for a in order if a != who)
+
+
+def shares_context(session: Session, who: str, model: str) -> bool:
+    """Whether another call of the same model begins with the same opinions."""
+    if who == CHAIRMAN:
+        return True
+    if session.procedure.review == "pairwise":
+        return False
+    others = (session.seat(a).model for a in session.opinions if a != who)
+    return model in others or model == session.started.chairman_model
+
+
+def in_order(session: Session, fitted: Fitted, shown: Sequence[str]) -> tuple[Answer, ...]:
+    """These seats' answers as they were cut."""
+    by_label, of_seat = {answer.label: answer for answer in fitted.answers}, label_of(session)
+    return tuple(by_label[of_seat[agent_id]] for agent_id in shown)
+
+
+def reasons_about(session: Session, agent_id: str) -> list[tuple[int, str]]:
+    """(score, reason) of every vote on that seat's opinion that gives a reason."""
+    return [
+        (vote.score, vote.reasoning)
+        for votes in votes_of(session.reviews).values()
+        for vote in votes
+        if vote.agent_id == agent_id and vote.reasoning
+    ]
+
+
 def _standing_lines(session: Session) -> tuple[str, ...]:
     standings = deliberation.ranking(session)
     if not any(standing.votes for standing in standings):
@@ -165,23 +214,47 @@ def _standing_lines(session: Session) -> tuple[str, ...]:
     return ranking_lines(standings, label_of(session))
 
 
+def _critiques(session: Session, num_ctx: int) -> tuple[LabelledAnswer, ...]:
+    """What judges wrote of each answer, cut so that all of it fits its share of the context."""
+    written = []
+    for agent_id, label in label_of(session).items():
+        lines = [f"{score}/10: {reason}" for score, reason in reasons_about(session, agent_id)]
+        written += [Answer(label, "\n".join(lines))] if lines else []
+    cut = fit(written, num_ctx // CRITIQUES_SHARE - CRITIQUE_FRAME * len(written))
+    return tuple(LabelledAnswer(label=one.label, text=one.text) for one in cut.answers)
+
+
+def _said(session: Session) -> str:
+    """What most opinions say to a closed question."""
+    count = deliberation.count(session)
+    if count is None or count.winner is None:
+        return ""
+    return (
+        f"{count.votes} of {len(count.answers)} responses give this answer: {count.winner}. "
+        "Depart from it only where it is clearly wrong."
+    )
+
+
 def fitted_answers(session: Session, limits: Limits, num_ctx: int, share: float) -> Fitted:
     """The answers as all reviewers and the chairman see them in a context of `num_ctx` tokens: cut
     alike for whoever has the least room, so that all prompts begin alike (prefix cache). `share` in
     (0, 1]: how much of the room may be used, less after an overflow."""
     answers = tuple(
-        Answer(label, session.opinions[agent_id].content)
-        for agent_id, label in label_of(session).items()
+        Answer(label, session.text(agent_id)) for agent_id, label in label_of(session).items()
     )
     empty = tuple(Answer(answer.label, "") for answer in answers)
+    names = [answer.label for answer in answers]
     query, seed = session.started.request.query, session.started.seed
-    longest = tuple(f"{n}. Response {a.label}: {LONGEST_STANDING}" for n, a in enumerate(answers))
+    longest = tuple(f"{n}. Response {name}: {LONGEST_STANDING}" for n, name in enumerate(names))
+    judged = Judged(longest, (), True, LONGEST_COUNT)
+    asked = ballot_messages(query, empty, names, names[0], seed)
     fixed = max(
-        estimate_prompt(review_messages(query, empty, answers[0].label, seed)),
-        estimate_prompt(synthesis_messages(query, empty, longest, True, seed)),
+        limits.review(num_ctx) + estimate_prompt(asked) + estimate_tokens(ballot_request(names)),
+        limits.synthesis(num_ctx)
+        + estimate_prompt(synthesis_messages(query, empty, judged, seed))
+        + (num_ctx // CRITIQUES_SHARE if session.procedure.mode != "fast" else 0),
     )
-    reply = max(limits.review(num_ctx), limits.synthesis(num_ctx))
-    budget = answer_budget(num_ctx, reply, fixed)
+    budget = answer_budget(num_ctx, 0, fixed)
     needed = sum(estimate_up_to(answer.text, budget) for answer in answers)
     return fit(answers, round(min(budget, needed) * share))
 
@@ -191,5 +264,6 @@ def _bounded(options: ModelOptions, num_predict: int) -> ModelOptions:
     return options.model_copy(update={"num_predict": min(wanted, num_predict)})
 
 
-def _call_id(session: Session, stage: Stage, agent_id: str) -> str:
-    return f"{session.session_id}:{stage}:{agent_id}"
+def call_id(session: Session, stage: Stage, agent_id: str, part: str = "") -> str:
+    """The name of a step; `part` where a seat has several in a stage."""
+    return ":".join((session.session_id, stage, agent_id, *((part,) if part else ())))

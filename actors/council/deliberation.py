@@ -11,167 +11,49 @@ The rules, in order:
    again: the absence is struck out. Other absences are final.
 3. Otherwise a session without an opinion closes with `no_opinions`, one with too few with
    `no_quorum`.
-4. Every seat with an opinion owes a review of the others', if there are others.
-5. The chairman owes the synthesis; if the chairman fails, the model of the best-ranked seat stands
-   in; if that fails too, the best-ranked opinion stands as the answer.
+4. Every seat with an opinion owes a review of the others', if there are others (not in `fast`), in
+   one call or one each. With `early_stop` nobody owes any more once it is certain who is first.
+5. With `revision`, seats that may each be the first, by what the ranking says of its own sureness,
+   owe their opinion once more.
+6. The chairman owes the synthesis; if the chairman fails, the model of the best seat stands in; if
+   that fails too, the best opinion stands as the answer. In `fast` it stands at once.
+7. With `guard` the synthesis is a draft first: every seat with an opinion but the best one's author
+   owes two blind comparisons of both; then the one that did not lose is the answer.
+The best opinion is the best-ranked one; for a closed question, of those that say what most say.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import assert_never
+from collections.abc import Iterable
+from typing import Literal
 
-from actors.council.ranking import Scores, counted, ranked
-from actors.messages.events import (
-    CHAIRMAN,
-    AbsenceNoted,
-    AgentStarted,
-    AnswerEvent,
-    FinalAnswerGiven,
-    NoticeGiven,
-    OpinionHeard,
-    RankingMade,
-    ReviewHeard,
-    SessionClosed,
-    SessionStarted,
-    Stage,
-    StageStarted,
-    Standing,
-    StoredEvent,
+from actors.council.ballots import certain_first, votes_of
+from actors.council.closed import Count, vote
+from actors.council.consensus import consensus
+from actors.council.ranking import Scores, counted, ranked, ranked_by
+from actors.council.session import Session
+from actors.council.steps import (
+    FALLBACK_CHAIRMAN,
+    AskGuard,
+    AskOpinions,
+    AskReviews,
+    AskRevisions,
+    AskSynthesis,
+    AwaitPcs,
+    Closed,
+    Conclude,
+    MakeRanking,
+    Step,
+    UseOpinion,
 )
-from actors.messages.requests import Seat
+from actors.messages.events import CHAIRMAN, Stage, Standing
 
-
-@dataclass(frozen=True)
-class Session:
-    """The record of one session, indexed by who said what. Built only by `begin` and `record`."""
-
-    started: SessionStarted
-    last: StoredEvent
-    opinions: Mapping[str, OpinionHeard] = field(default_factory=dict)
-    reviews: Mapping[str, ReviewHeard] = field(default_factory=dict)
-    final: FinalAnswerGiven | None = None
-    absences: tuple[AbsenceNoted, ...] = ()
-    notices: tuple[NoticeGiven, ...] = ()
-    stages: tuple[str, ...] = ()
-    asked: bool = False
-    ranked: RankingMade | None = None
-    closed: SessionClosed | None = None
-
-    @property
-    def session_id(self) -> str:
-        return self.started.session_id
-
-    @property
-    def seats(self) -> tuple[Seat, ...]:
-        return self.started.seats
-
-    def seat(self, agent_id: str) -> Seat:
-        return next(seat for seat in self.seats if seat.agent_id == agent_id)
-
-
-@dataclass(frozen=True)
-class AskOpinions:
-    """These seats owe an opinion; ask them all at once."""
-
-    agent_ids: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class AwaitPcs:
-    """Too few opinions while the PCs of these seats are gone: ask the seats once one is back.
-    `told` = it was said that they are waited for."""
-
-    agent_ids: tuple[str, ...]
-    told: bool = False
-
-
-@dataclass(frozen=True)
-class AskReviews:
-    """These seats owe a review of the others' opinions; ask them all at once."""
-
-    agent_ids: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class AskSynthesis:
-    """The chairman owes the final answer. `fallback` names why another model is in the chair."""
-
-    model: str
-    fallback: str | None = None
-
-
-@dataclass(frozen=True)
-class UseOpinion:
-    """No chairman is left: this seat's opinion stands as the answer."""
-
-    agent_id: str
-
-
-@dataclass(frozen=True)
-class Closed:
-    """Nothing is owed any more. `code` and `sentence` say why, if there is no answer."""
-
-    code: str | None = None
-    sentence: str | None = None
-
-
-Step = AskOpinions | AwaitPcs | AskReviews | AskSynthesis | UseOpinion | Closed
-
-FALLBACK_CHAIRMAN = "chairman_failed_best_agent_model_stood_in"
-FALLBACK_OPINION = "chairman_failed_best_opinion_stands"
+ORDERS: tuple[Literal["synthesis", "opinion"], ...] = ("synthesis", "opinion")
+"""What the guard shows first: each judge sees both orders."""
 WAITING = "waiting_for_pc"
 """The notice that seats are waited for whose PC left."""
-RETURNED = "pc_returned"
-"""The notice that a seat can be asked again: its absence from the opinions is struck out."""
+CERTAIN = "first_is_certain"
+"""The notice that the reviews that were still owed are not waited for."""
 AWAY = "node_gone"
 """The code of an absence that ends when a PC comes back."""
-
-
-def begin(started: SessionStarted) -> Session:
-    return Session(started=started, last=started)
-
-
-def record(session: Session, event: StoredEvent) -> Session:
-    """The session after `event`. What comes after the close is not recorded."""
-    if session.closed is not None:
-        return session
-    match event:
-        case OpinionHeard():
-            heard = {**session.opinions, event.agent_id: event}
-            return replace(session, last=event, opinions=heard)
-        case ReviewHeard():
-            read = {**session.reviews, event.agent_id: event}
-            return replace(session, last=event, reviews=read)
-        case FinalAnswerGiven():
-            return replace(session, last=event, final=event)
-        case AbsenceNoted():
-            return replace(session, last=event, absences=(*session.absences, event))
-        case NoticeGiven():
-            told = replace(session, last=event, notices=(*session.notices, event))
-            return _struck_out(told, event.agent_id) if event.code == RETURNED else told
-        case StageStarted():
-            return replace(session, last=event, stages=(*session.stages, event.stage))
-        case AgentStarted():
-            return replace(session, last=event, asked=True)
-        case RankingMade():
-            return replace(session, last=event, ranked=event)
-        case SessionClosed():
-            return replace(session, last=event, closed=event)
-        case SessionStarted():
-            return session
-        case never:
-            assert_never(never)
-
-
-def replay(events: Iterable[StoredEvent]) -> Session:
-    """The session that these stored events tell of. Raises ValueError if they do not begin it."""
-    first, *rest = events
-    if not isinstance(first, SessionStarted):
-        raise ValueError("a session's first event is session_started")
-    session = begin(first)
-    for event in rest:
-        session = record(session, event)
-    return session
 
 
 def next_step(session: Session) -> Step:
@@ -182,20 +64,58 @@ def next_step(session: Session) -> Step:
         or _away(session)
         or _too_few(session)
         or _reviews(session)
+        or _revisions(session)
+        or _guard(session)
         or _synthesis(session)
     )
 
 
 def ranking(session: Session) -> tuple[Standing, ...]:
-    """The seats with an opinion, best first, by the reviews read so far."""
+    """The seats with an opinion, best first: as it was recorded, else by the reviews read so far,
+    or without any (`fast`) by how much each agrees with the others."""
+    if session.ranked is not None:
+        return session.ranked.ranking
     candidates = tuple(_in_seat_order(session, session.opinions))
+    if session.procedure.mode == "fast":
+        return ranked_by(consensus({a: session.text(a) for a in candidates}))
     return ranked(scores(session), candidates, session.started.ranking_method)
 
 
 def scores(session: Session) -> Scores:
     """The votes that count of the reviews read so far."""
-    ballots = {reviewer: review.rankings for reviewer, review in session.reviews.items()}
-    return counted(ballots, tuple(session.opinions))
+    return counted(votes_of(session.reviews), tuple(session.opinions))
+
+
+def count(session: Session) -> Count | None:
+    """What the opinions answer to a closed question; None for any other question."""
+    opinions = {a: session.opinions[a].content for a in _in_seat_order(session, session.opinions)}
+    return vote(session.started.request.query, opinions)
+
+
+def best(session: Session) -> str:
+    """Whose opinion is the best: the first of the ranking, for a closed question the first of those
+    that say what most say."""
+    counted_answers = count(session)
+    order = [standing.agent_id for standing in ranking(session)]
+    if counted_answers is None or counted_answers.winner is None:
+        return order[0]
+    agreeing = {a for a, said in counted_answers.answers.items() if said == counted_answers.winner}
+    return next(agent_id for agent_id in order if agent_id in agreeing)
+
+
+def subjects(session: Session, reviewer: str) -> tuple[str | None, ...]:
+    """What the reviewer still owes a review of; None = all other opinions, in one call."""
+    heard = {review.about for review in session.reviews.get(reviewer, ())}
+    wanted: Iterable[str | None] = (None,)
+    if session.procedure.review == "pairwise":
+        wanted = (a for a in _in_seat_order(session, session.opinions) if a != reviewer)
+    return tuple(subject for subject in wanted if subject not in heard)
+
+
+def comparisons(session: Session, judge: str) -> tuple[Literal["synthesis", "opinion"], ...]:
+    """What this judge of the guard still has to see first."""
+    seen = {guard.first for guard in session.guards.get(judge, ())}
+    return tuple(first for first in ORDERS if first not in seen)
 
 
 def out_of_time(session: Session) -> Closed:
@@ -212,6 +132,10 @@ def owed(session: Session) -> tuple[tuple[Stage, str, str], ...]:
             return tuple(("opinions", a, session.seat(a).model) for a in agent_ids)
         case AskReviews(agent_ids):
             return tuple(("review", a, session.seat(a).model) for a in agent_ids)
+        case AskRevisions(agent_ids):
+            return tuple(("revision", a, session.seat(a).model) for a in agent_ids)
+        case AskGuard(agent_ids):
+            return tuple(("guard", a, session.seat(a).model) for a in agent_ids)
         case AskSynthesis(model):
             return (("synthesis", CHAIRMAN, model),)
         case _:
@@ -223,12 +147,6 @@ def quorum(session: Session) -> int:
     return min(2, len(session.seats))
 
 
-def answers(session: Session) -> tuple[AnswerEvent, ...]:
-    """All that models answered in this session, stage by stage."""
-    final = (session.final,) if session.final else ()
-    return (*session.opinions.values(), *session.reviews.values(), *final)
-
-
 def _in_seat_order(session: Session, chosen: Iterable[str]) -> Iterable[str]:
     wanted = set(chosen)
     return (seat.agent_id for seat in session.seats if seat.agent_id in wanted)
@@ -236,12 +154,6 @@ def _in_seat_order(session: Session, chosen: Iterable[str]) -> Iterable[str]:
 
 def _absent(session: Session, stage: str) -> set[str]:
     return {absence.agent_id for absence in session.absences if absence.stage == stage}
-
-
-def _struck_out(session: Session, agent_id: str | None) -> Session:
-    """Without that seat's absence from the opinions."""
-    kept = (a for a in session.absences if (a.agent_id, a.stage) != (agent_id, "opinions"))
-    return replace(session, absences=tuple(kept))
 
 
 def _end(session: Session) -> Step | None:
@@ -284,20 +196,70 @@ def _closed(code: str, session: Session, more: str = "") -> Closed:
 
 
 def _reviews(session: Session) -> Step | None:
-    if len(session.opinions) < 2:
+    if len(session.opinions) < 2 or session.procedure.mode == "fast":
         return None
-    done = session.reviews.keys() | _absent(session, "review")
-    missing = tuple(a for a in _in_seat_order(session, session.opinions) if a not in done)
-    return AskReviews(missing) if missing else None
+    absent = _absent(session, "review")
+    missing = tuple(
+        agent_id
+        for agent_id in _in_seat_order(session, session.opinions)
+        if agent_id not in absent and subjects(session, agent_id)
+    )
+    return AskReviews(missing) if missing and not is_certain(session) else None
+
+
+def is_certain(session: Session) -> bool:
+    """Whether no review that is still owed can change who is first, where that ends the reviews."""
+    if not session.procedure.early_stop:
+        return False
+    absent = _absent(session, "review")
+    judges = {a for a in session.opinions if a not in absent and subjects(session, a)}
+    return certain_first(scores(session), tuple(session.opinions), judges) is not None
+
+
+def _revisions(session: Session) -> Step | None:
+    """Who may be first goes by the ranking that was recorded: revisions do not change it."""
+    if not session.procedure.revision or len(session.opinions) < 2 or session.draft:
+        return None
+    if session.ranked is None:
+        return MakeRanking()
+    absent = _absent(session, "revision")
+    maybe_first = [
+        s.agent_id for s in session.ranked.ranking if s.interval and s.interval.best == 1
+    ]
+    if len(maybe_first) < 2:
+        return None
+    missing = (a for a in maybe_first if a not in session.revisions and a not in absent)
+    owed_by = tuple(_in_seat_order(session, missing))
+    return AskRevisions(owed_by) if owed_by else None
+
+
+def _guard(session: Session) -> Step | None:
+    if session.draft is None:
+        return None
+    author, absent = best(session), _absent(session, "guard")
+    owed_by = tuple(
+        agent_id
+        for agent_id in _in_seat_order(session, session.opinions)
+        if agent_id != author and agent_id not in absent and comparisons(session, agent_id)
+    )
+    return AskGuard(owed_by) if owed_by else Conclude()
 
 
 def _synthesis(session: Session) -> Step:
+    if session.procedure.mode == "fast":
+        return UseOpinion(best(session), None)
     failed = [a.model for a in session.absences if a.agent_id == CHAIRMAN]
     chairman = session.started.chairman_model
     if chairman not in failed:
         return AskSynthesis(chairman)
-    best = ranking(session)[0].agent_id
-    stand_in = session.seat(best).model
+    stands = best(session)
+    stand_in = session.seat(stands).model
     if stand_in not in failed:
         return AskSynthesis(stand_in, FALLBACK_CHAIRMAN)
-    return UseOpinion(best)
+    return UseOpinion(stands)
+
+
+def is_guarded(session: Session) -> bool:
+    """Whether the synthesis is to be compared with the best opinion: there must be somebody else
+    than its author to judge."""
+    return session.procedure.guard and len(session.opinions) > 1

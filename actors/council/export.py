@@ -9,7 +9,7 @@ nothing. The exact text is in the JSON export.
 import re
 from collections.abc import Iterable
 
-from actors.messages.events import Standing
+from actors.messages.events import GuardVerdict, Standing
 from actors.messages.sessions import CouncilSession, FinalAnswer, Opinion, Review
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|#~&!$])")
@@ -38,6 +38,7 @@ def _head(session: CouncilSession) -> list[str]:
         f"- Session: {session.session_id}",
         f"- Asked: {session.created_at.isoformat()}",
         f"- Stage: {state}",
+        f"- Mode: {session.procedure.mode}",
         f"- Chairman: {_inline(session.chairman_model)}",
         *(f"- {_inline(agent.name)}: {_inline(agent.model)}" for agent in session.agents),
     ]
@@ -50,9 +51,20 @@ def _answer(answer: FinalAnswer | None, names: dict[str, str]) -> list[str]:
     cited = ", ".join(_inline(names.get(one, one)) for one in answer.sources_cited)
     notes = [f"By {_inline(answer.chairman_model)}."]
     notes += [f"Sources: {cited}."] if cited else []
+    notes += _guarded(answer.guard) if answer.guard else []
     notes += [f"Stood in for the chairman: {_inline(answer.fallback)}."] if answer.fallback else []
     notes += ["Cut at the output limit."] if answer.truncated else []
     return ["## Answer", _quote(answer.content), " ".join(notes)]
+
+
+def _guarded(guard: GuardVerdict) -> list[str]:
+    """How the synthesis did, and what it was if it is not the answer."""
+    told = (
+        f"Judges for the synthesis: {guard.for_synthesis}, for the best opinion: "
+        f"{guard.for_opinion}, for neither: {guard.ties}."
+    )
+    lost = guard.verdict == "lost"
+    return [told, "The synthesis lost; the best opinion is the answer."] if lost else [told]
 
 
 def _ranking(session: CouncilSession, names: dict[str, str]) -> list[str]:
@@ -82,7 +94,9 @@ def _section(title: str, entries: Iterable[str]) -> list[str]:
 def _opinion(opinion: Opinion) -> str:
     cut = ", cut at the output limit" if opinion.truncated else ""
     facts = f"{_inline(opinion.model)}, {opinion.tokens_used} tokens, {opinion.duration_ms} ms{cut}"
-    return f"### {_inline(opinion.agent_name)}\n\n{facts}\n\n{_quote(opinion.content)}"
+    written = f"### {_inline(opinion.agent_name)}\n\n{facts}\n\n{_quote(opinion.content)}"
+    again = f"\n\nWritten again:\n\n{_quote(opinion.revision)}" if opinion.revision else ""
+    return written + again
 
 
 def _review(review: Review, names: dict[str, str]) -> str:
@@ -93,7 +107,8 @@ def _review(review: Review, names: dict[str, str]) -> str:
     ]
     votes += [f"- Rejected: {_inline(reason)}" for reason in review.rejected]
     lines = "\n".join(votes) or "Abstained."
-    return f"### {_inline(review.reviewer_name)}\n\n{lines}"
+    words = f"\n\n{_quote(review.critique)}" if review.critique else ""
+    return f"### {_inline(review.reviewer_name)}\n\n{lines}{words}"
 
 
 def _troubles(session: CouncilSession, names: dict[str, str]) -> list[str]:
@@ -113,7 +128,9 @@ def _costs(session: CouncilSession) -> list[str]:
     stages = [
         (usage.stage1_opinions, latency.stage1_opinions),
         (usage.stage2_review, latency.stage2_review),
+        (usage.revision, latency.revision),
         (usage.stage3_synthesis, latency.stage3_synthesis),
+        (usage.guard, latency.guard),
     ]
     rows = [
         f"| {tokens.stage} | {tokens.total_prompt_tokens} | {tokens.total_completion_tokens} "

@@ -5,7 +5,8 @@ from typing import Any
 
 from actors.council import deliberation
 from actors.council.accounting import session_latency, session_usage
-from actors.council.deliberation import Session
+from actors.council.session import Session, answers, replay
+from actors.council.steps import AskOpinions, AskReviews, AskRevisions, AwaitPcs, MakeRanking
 from actors.messages.events import (
     CHAIRMAN,
     AnswerEvent,
@@ -30,7 +31,7 @@ from actors.messages.sessions import (
 
 def view(session: Session, queue: QueuePlace | None = None) -> CouncilSession:
     """The whole session in the HTTP contract's shape. `queue`: where it waits, if it does."""
-    heard = deliberation.answers(session)
+    heard = answers(session)
     closed = session.closed
     notices = tuple(derived_notices(session))
     return CouncilSession(
@@ -49,6 +50,8 @@ def view(session: Session, queue: QueuePlace | None = None) -> CouncilSession:
         ranking=session.ranked.ranking if session.ranked else (),
         ranking_method=session.ranked.method if session.ranked else None,
         agreement=session.ranked.agreement if session.ranked else None,
+        answer_count=session.ranked.count if session.ranked else None,
+        procedure=session.procedure,
         final_answer=_final(session.final) if session.final else None,
         token_usage=session_usage(heard),
         latency_stats=session_latency(heard, session.started.at, session.last.at),
@@ -74,7 +77,7 @@ def summary(session: Session) -> SessionSummary:
         stage=stage(session),
         degraded=is_degraded(session),
         created_at=session.started.at,
-        total_tokens=sum(a.usage.total_tokens for a in deliberation.answers(session)),
+        total_tokens=sum(a.usage.total_tokens for a in answers(session)),
         duration_ms=round((session.last.at - session.started.at).total_seconds() * 1000),
     )
 
@@ -86,7 +89,7 @@ def placed(line: SessionSummary, queue: QueuePlace | None) -> SessionSummary:
 
 def summarise(events: list[StoredEvent]) -> SessionSummary:
     """One line of the history, from a session's stored events."""
-    return summary(deliberation.replay(events))
+    return summary(replay(events))
 
 
 def stage(session: Session) -> SessionStage:
@@ -94,9 +97,11 @@ def stage(session: Session) -> SessionStage:
     if session.closed is not None:
         return session.closed.outcome
     match deliberation.next_step(session):
-        case deliberation.AskOpinions() | deliberation.AwaitPcs():
+        case AskOpinions() | AwaitPcs():
             return "opinions" if session.asked or session.opinions else "pending"
-        case deliberation.AskReviews():
+        case AskReviews() | AskRevisions():
+            return "review"
+        case MakeRanking():
             return "review"
         case _:
             return "synthesis"
@@ -116,7 +121,7 @@ def derived_notices(session: Session) -> Iterator[Notice]:
             f"{absence.detail}",
             agent_id=absence.agent_id,
         )
-    for answer in deliberation.answers(session):
+    for answer in answers(session):
         if answer.truncated:
             yield Notice(
                 code="truncated",
@@ -134,15 +139,17 @@ def derived_notices(session: Session) -> Iterator[Notice]:
 
 
 def _review_notices(session: Session) -> Iterator[Notice]:
-    abstentions = [r for r in session.reviews.values() if not r.rankings]
-    for review in abstentions:
+    abstentions = [a for a, heard in session.reviews.items() if not any(r.rankings for r in heard)]
+    for agent_id in abstentions:
+        rejected = [reason for review in session.reviews[agent_id] for reason in review.rejected]
         yield Notice(
             code="abstention",
-            detail=f"{_who(session, review.agent_id)}'s ballot could not be read and does not "
-            f"count: {'; '.join(review.rejected) or 'no vote in it'}.",
-            agent_id=review.agent_id,
+            detail=f"{_who(session, agent_id)}'s ballot could not be read and does not "
+            f"count: {'; '.join(rejected) or 'no vote in it'}.",
+            agent_id=agent_id,
         )
-    if session.ranked and len(session.opinions) > 1 and len(abstentions) == len(session.reviews):
+    reviewed = session.ranked and session.ranked.method != "consensus"
+    if reviewed and len(session.opinions) > 1 and len(abstentions) == len(session.reviews):
         yield Notice(
             code="no_valid_reviews",
             detail="No ballot could be read, so the opinions are not ranked; "
@@ -160,41 +167,46 @@ def _order(session: Session, heard: str) -> list[str]:
     return [seat.agent_id for seat in session.seats if seat.agent_id in answered]
 
 
-def _duration(event: AnswerEvent) -> int:
-    return event.timing.wall_ms + event.timing.queue_ms
-
-
-def _spoken(event: AnswerEvent) -> dict[str, Any]:
-    """What the views of an opinion, a review and the final answer have in common."""
+def _spoken(*events: AnswerEvent) -> dict[str, Any]:
+    """What the views of an opinion, a review and the final answer have in common, summed where one
+    seat was asked several times."""
     return {
-        "prompt_tokens": event.usage.prompt_tokens,
-        "completion_tokens": event.usage.completion_tokens,
-        "tokens_used": event.usage.total_tokens,
-        "duration_ms": _duration(event),
-        "node": event.node,
-        "truncated": event.truncated,
-        "attempts": event.attempts,
+        "prompt_tokens": sum(event.usage.prompt_tokens for event in events),
+        "completion_tokens": sum(event.usage.completion_tokens for event in events),
+        "tokens_used": sum(event.usage.total_tokens for event in events),
+        "duration_ms": sum(event.timing.wall_ms + event.timing.queue_ms for event in events),
+        "node": events[-1].node,
+        "truncated": any(event.truncated for event in events),
+        "attempts": max(event.attempts for event in events),
     }
 
 
 def _opinion(session: Session, event: OpinionHeard) -> Opinion:
+    revised = session.revisions.get(event.agent_id)
     return Opinion(
         agent_id=event.agent_id,
         agent_name=session.seat(event.agent_id).name,
         model=event.model,
         content=event.content,
+        revision=revised.content if revised else None,
         **_spoken(event),
     )
 
 
-def _review(session: Session, event: ReviewHeard) -> Review:
+def _review(session: Session, heard: tuple[ReviewHeard, ...]) -> Review:
+    """All that one reviewer said, in one call or in one for each opinion."""
+    reviewer = heard[-1].agent_id
     return Review(
-        reviewer_id=event.agent_id,
-        reviewer_name=session.seat(event.agent_id).name,
-        model=event.model,
-        rankings=event.rankings,
-        rejected=event.rejected,
-        **_spoken(event),
+        reviewer_id=reviewer,
+        reviewer_name=session.seat(reviewer).name,
+        model=heard[-1].model,
+        rankings=tuple(vote for event in heard for vote in event.rankings),
+        rejected=tuple(reason for event in heard for reason in event.rejected),
+        critique="\n\n".join(event.content for event in heard),
+        own_answer=heard[-1].own,
+        order=tuple(agent_id for event in heard for agent_id in event.order),
+        repaired=any(event.repaired for event in heard),
+        **_spoken(*heard),
     )
 
 
@@ -204,5 +216,7 @@ def _final(event: FinalAnswerGiven) -> FinalAnswer:
         chairman_model=event.model,
         sources_cited=event.sources_cited,
         fallback=event.fallback,
+        basis=event.basis,
+        guard=event.guard,
         **_spoken(event),
     )

@@ -1,34 +1,35 @@
 """From how a model call ended to the event that is recorded: opinion, review, answer, absence."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from actors.council import briefs, deliberation
+from actors.council import briefs, deliberation, review_briefs
 from actors.council.agreement import agreement, with_intervals
 from actors.council.anonymity import cited, reveal
-from actors.council.deliberation import (
-    FALLBACK_OPINION,
-    RETURNED,
-    WAITING,
-    Session,
-    owed,
-    quorum,
-)
+from actors.council.critiques import reasoned
+from actors.council.deliberation import CERTAIN, WAITING, owed, quorum
+from actors.council.guard import Side, preferred, verdict
 from actors.council.quoting import fence_tag, unfenced
+from actors.council.review_briefs import Task
 from actors.council.reviews import read_ballot
+from actors.council.session import RETURNED, Session
 from actors.errors import CallTimeout
 from actors.messages.calls import CallFailed, CallTiming, Generated, TokenUsage
 from actors.messages.events import (
     CHAIRMAN,
     AbsenceNoted,
+    AnswerCount,
     FinalAnswerGiven,
+    GuardHeard,
     NoticeGiven,
     OpinionHeard,
     RankingMade,
     ReviewHeard,
+    RevisionHeard,
     Stage,
+    SynthesisDrafted,
 )
 
 _OUT_OF_TIME = CallFailed(
@@ -55,50 +56,111 @@ def opinion(session: Session, agent_id: str, said: Said) -> OpinionHeard:
     )
 
 
-def review(session: Session, agent_id: str, said: Said) -> ReviewHeard:
+def review(session: Session, task: Task, said: Said, repaired: bool = False) -> ReviewHeard:
     """The ballot as it was read; what cannot be read is an abstention with its reasons."""
-    own = briefs.label_of(session)[agent_id]
-    ballot = read_ballot(said.answer.content, briefs.votable(session, agent_id), own)
+    own = briefs.label_of(session)[task.reviewer]
+    votable = review_briefs.votable(session, task)
+    written, ballot_text = said.answer.content, said.answer.follow_up
+    ballot = read_ballot(written if ballot_text is None else ballot_text, votable, own)
+    critique = "" if ballot_text is None else written
     return ReviewHeard(
-        **_answer(session, agent_id, session.seat(agent_id).model, said),
-        content=said.answer.content,
-        rankings=ballot.votes,
+        **_answer(session, task.reviewer, session.seat(task.reviewer).model, said),
+        content=written if ballot_text is None else f"{written}\n\n{ballot_text}",
+        rankings=reasoned(ballot.votes, critique, votable),
         rejected=ballot.rejected,
+        about=task.about,
+        own="excluded" if review_briefs.own_label(session, task) else "hidden",
+        order=review_briefs.shown(session, task),
+        repaired=repaired,
+    )
+
+
+def revision(session: Session, agent_id: str, said: Said) -> RevisionHeard:
+    model = session.seat(agent_id).model
+    return RevisionHeard(**_answer(session, agent_id, model, said), content=said.answer.content)
+
+
+def draft(session: Session, model: str, said: Said, fallback: str | None) -> SynthesisDrafted:
+    """The chairman's text as it is compared: without our blocks' tags, answers by label."""
+    return SynthesisDrafted(
+        **_answer(session, CHAIRMAN, model, said),
+        content=_written(session, said.answer.content),
+        fallback=fallback,
+    )
+
+
+def guarded(session: Session, judge: str, first: Side, said: Said) -> GuardHeard:
+    return GuardHeard(
+        **_answer(session, judge, session.seat(judge).model, said),
+        content=said.answer.content,
+        first=first,
+        better=preferred(said.answer.content, first),
     )
 
 
 def synthesis(session: Session, model: str, said: Said, fallback: str | None) -> FinalAnswerGiven:
     """The chairman's text with the seats' names in the place of the labels it cites."""
+    return _answered(draft(session, model, said, fallback), session)
+
+
+def conclusion(session: Session, at: datetime, finished: bool = True) -> FinalAnswerGiven:
+    """The draft, or the best opinion where the draft lost against it. `finished` = all that the
+    guard was asked was heard. Tokens and times stay the chairman's."""
+    assert session.draft is not None
+    stands = deliberation.best(session)
+    answered = _answered(session.draft.model_copy(update={"at": at}), session)
+    found = verdict(stands, session.guards.values(), answered.content, finished)
+    if found.verdict != "lost":
+        return answered.model_copy(update={"guard": found})
+    kept = {
+        "content": session.text(stands),
+        "sources_cited": (stands,),
+        "truncated": _stands(session, stands).truncated,
+        "basis": "opinion",
+        "guard": found,
+    }
+    return answered.model_copy(update=kept)
+
+
+def _answered(draft: SynthesisDrafted, session: Session) -> FinalAnswerGiven:
     labels = briefs.label_of(session)
     names = {label: session.seat(agent_id).name for agent_id, label in labels.items()}
-    written = said.answer.content
-    content = unfenced(written, fence_tag(session.started.seed)) or written
     return FinalAnswerGiven(
-        **_answer(session, CHAIRMAN, model, said),
-        content=reveal(content, names),
-        sources_cited=cited(content, labels),
-        fallback=fallback,
+        **draft.model_dump(exclude={"kind", "content", "seq"}),
+        content=reveal(draft.content, names),
+        sources_cited=cited(draft.content, labels),
     )
+
+
+def _written(session: Session, text: str) -> str:
+    return unfenced(text, fence_tag(session.started.seed)) or text
+
+
+def _stands(session: Session, agent_id: str) -> OpinionHeard | RevisionHeard:
+    return session.revisions.get(agent_id) or session.opinions[agent_id]
 
 
 def ranking(session: Session, at: datetime) -> RankingMade:
     """The places, how sure each is, and how far the judges agree."""
     method, seed = session.started.ranking_method, session.started.seed
-    scores = deliberation.scores(session)
-    sure = with_intervals(scores, deliberation.ranking(session), method, seed)
+    scores, standings = deliberation.scores(session), deliberation.ranking(session)
+    counted = deliberation.count(session)
+    count = AnswerCount(**asdict(counted)) if counted else None
+    envelope = {"session_id": session.session_id, "at": at, "count": count}
+    if session.procedure.mode == "fast":
+        return RankingMade(**envelope, ranking=standings, method="consensus")
+    sure = with_intervals(scores, standings, method, seed)
     names = {seat.agent_id: seat.name for seat in session.seats}
     return RankingMade(
-        session_id=session.session_id,
-        at=at,
-        ranking=sure,
-        method=method,
-        agreement=agreement(scores, sure, names),
+        **envelope, ranking=sure, method=method, agreement=agreement(scores, sure, names)
     )
 
 
-def standing_opinion(session: Session, agent_id: str, at: datetime) -> FinalAnswerGiven:
+def standing_opinion(
+    session: Session, agent_id: str, fallback: str | None, at: datetime
+) -> FinalAnswerGiven:
     """An opinion that stands as the answer: no call, so no tokens and no time."""
-    stands = session.opinions[agent_id]
+    stands = _stands(session, agent_id)
     return FinalAnswerGiven(
         session_id=session.session_id,
         at=at,
@@ -111,7 +173,20 @@ def standing_opinion(session: Session, agent_id: str, at: datetime) -> FinalAnsw
         truncated=stands.truncated,
         content=stands.content,
         sources_cited=(agent_id,),
-        fallback=FALLBACK_OPINION,
+        fallback=fallback,
+        basis="opinion",
+    )
+
+
+def certain(session: Session, at: datetime) -> NoticeGiven:
+    """Reviews that are still owed are not waited for."""
+    unheard = [session.seat(a).name for a in session.opinions if deliberation.subjects(session, a)]
+    return NoticeGiven(
+        session_id=session.session_id,
+        at=at,
+        code=CERTAIN,
+        detail="Who is first is certain; no ballot can change it any more. Not waited for: "
+        f"{', '.join(unheard)}.",
     )
 
 

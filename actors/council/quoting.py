@@ -43,7 +43,7 @@ _BRACKETED = (  # [INST], [/INST], [gMASK], [|user|], …; in capitals only what
     r"|TOOL_CONTENT|THINK)|(?-i:/?(?:ARGS|CALL_ID|IMG|PREFIX|MIDDLE|SUFFIX|[gs]MASK))"
     r"|\|(?:system|user|assistant|tool|endofturn|end)\|"
 )
-_FENCE = r"[ ]{0,3}/?[ ]{0,3}(?:question|response)[^<>()\n]{0,60}"
+_FENCE = r"[ ]{0,3}/?[ ]{0,3}(?:question|response|review)[^<>()\n]{0,60}"
 _TOKEN = re.compile(
     r"<([|｜][^<>()\n]{1,60}|/?[^<>()\n/|｜]{1,60}[|｜])>"  # <|im_start|>, <｜User｜>, <turn|>
     rf"|<(/?(?:{_ANGLED}))>"

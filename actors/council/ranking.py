@@ -94,6 +94,21 @@ def ranked(
     return tuple(sorted(standings, key=lambda standing: standing.place))
 
 
+def ranked_by(points: Mapping[str, float]) -> tuple[Standing, ...]:
+    """Standings by points alone, without votes; ties share a place, in the order given."""
+    standings = [
+        Standing(
+            agent_id=candidate,
+            place=1 + sum(round(p, DIGITS) > round(own, DIGITS) for p in points.values()),
+            mean_score=0.0,
+            votes=0,
+            points=round(own, DIGITS),
+        )
+        for candidate, own in points.items()
+    ]
+    return tuple(sorted(standings, key=lambda standing: standing.place))
+
+
 def tally(scores: Scores, candidates: Sequence[str], method: RankingMethod, times: Array) -> Tally:
     """Many rankings at once. `times`: ranking × judge, how often that judge's ballot is counted;
     judges in the order of `scores`."""

@@ -9,25 +9,29 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from actors.council.deliberation import (
-    AskSynthesis,
-    Closed,
-    Session,
-    UseOpinion,
-    next_step,
-)
+from actors.council.accounting import stage_of
+from actors.council.deliberation import comparisons, is_guarded, next_step
 from actors.council.model_names import canonical
+from actors.council.session import Session
+from actors.council.steps import AskGuard, AskSynthesis, Closed, Conclude, UseOpinion
 from actors.messages.calls import CallTiming, TokenUsage
-from actors.messages.events import AnswerEvent, FinalAnswerGiven, OpinionHeard
-from actors.messages.requests import WorkerRequest
+from actors.messages.events import AnswerEvent
+from actors.messages.requests import Seat, WorkerRequest
 
 Lengths = Mapping[tuple[str, str], float]
 """(model, stage) → tokens of an answer."""
 
 CHARACTERS_A_TOKEN = 4
-PROMPT_TOKENS = {"opinions": 40, "review": 250, "synthesis": 200}
+PROMPT_TOKENS = {"opinions": 40, "review": 250, "revision": 120, "synthesis": 200, "guard": 150}
 """What our own words cost in a prompt, besides the question and the answers."""
-ANSWER_TOKENS = {"opinions": 300.0, "review": 240.0, "synthesis": 400.0, "worker": 200.0}
+ANSWER_TOKENS = {
+    "opinions": 300.0,
+    "review": 240.0,
+    "revision": 300.0,
+    "synthesis": 400.0,
+    "guard": 30.0,
+    "worker": 200.0,
+}
 """How long an answer is taken to be before one was heard."""
 BYTES_A_SECOND = 100e9
 """A model reads about its whole file for every token. A common PC's memory gives 30 to 60 GB/s, a
@@ -125,7 +129,7 @@ class Experience:
         for answer in answers:
             if answer.timing.wall_ms:
                 known = known.after(
-                    _stage_of(answer), answer.model, answer.node, answer.usage, answer.timing
+                    stage_of(answer), answer.model, answer.node, answer.usage, answer.timing
                 )
         return known
 
@@ -150,34 +154,54 @@ def owed_by_worker(request: WorkerRequest, model: str, known: Experience) -> Loa
 
 
 def _calls(session: Session, known: Experience) -> Iterator[tuple[str, Load]]:
+    """Revisions are not foreseen: whether there are any is open until the ranking is made."""
     step = next_step(session)
-    if isinstance(step, Closed | UseOpinion):
+    if isinstance(step, Closed | UseOpinion | Conclude):
         return
     question = _tokens(session.started.request.query)
     gone = {(absence.agent_id, absence.stage) for absence in session.absences}
     speakers = [seat for seat in session.seats if (seat.agent_id, "opinions") not in gone]
-    answers = 0.0
+    texts = dict[str, float]()
     for seat in speakers:
         heard = session.opinions.get(seat.agent_id)
         usual = known.length(seat.model, "opinions")
         tokens = min(usual, seat.options.num_predict or usual)
-        answers += _tokens(heard.content) if heard else tokens
+        texts[seat.agent_id] = _tokens(heard.content) if heard else tokens
         if not heard:
             prompt = PROMPT_TOKENS["opinions"] + question + _tokens(seat.system or "")
             yield seat.model, Load(1.0, prompt, tokens)
-    for seat in speakers if len(speakers) > 1 else ():
-        if seat.agent_id not in session.reviews and (seat.agent_id, "review") not in gone:
-            prompt = PROMPT_TOKENS["review"] + question + answers
-            yield seat.model, Load(1.0, prompt, known.length(seat.model, "review"))
+    if session.procedure.mode == "fast":
+        return
+    reviewers = [seat for seat in speakers if (seat.agent_id, "review") not in gone]
+    if len(speakers) > 1 and session.draft is None and not isinstance(step, AskSynthesis):
+        for seat in reviewers:
+            yield from _reviews(session, seat, question, texts, known)
+    written = question + sum(texts.values())
     model = step.model if isinstance(step, AskSynthesis) else session.started.chairman_model
-    prompt = PROMPT_TOKENS["synthesis"] + question + answers
-    yield model, Load(1.0, prompt, known.length(model, "synthesis"))
+    length = known.length(model, "synthesis")
+    if session.draft is None:
+        yield model, Load(1.0, PROMPT_TOKENS["synthesis"] + written, length)
+    if is_guarded(session):
+        judges = step.agent_ids if isinstance(step, AskGuard) else list(texts)[1:]
+        prompt = PROMPT_TOKENS["guard"] + question + length + written / max(1, len(texts))
+        for judge in judges:
+            left, by = len(comparisons(session, judge)), session.seat(judge).model
+            yield by, Load(left, left * prompt, left * known.length(by, "guard"))
 
 
-def _stage_of(answer: AnswerEvent) -> str:
-    if isinstance(answer, OpinionHeard):
-        return "opinions"
-    return "synthesis" if isinstance(answer, FinalAnswerGiven) else "review"
+def _reviews(
+    session: Session, seat: Seat, question: float, texts: Mapping[str, float], known: Experience
+) -> Iterator[tuple[str, Load]]:
+    """What a reviewer owes: a call for all that was said, or one for each it has not judged."""
+    tokens, prompt = known.length(seat.model, "review"), PROMPT_TOKENS["review"] + question
+    if session.procedure.review == "listwise":
+        if seat.agent_id not in session.reviews:
+            yield seat.model, Load(1.0, prompt + sum(texts.values()), tokens)
+        return
+    judged = {review.about for review in session.reviews.get(seat.agent_id, ())}
+    for agent_id, length in texts.items():
+        if agent_id != seat.agent_id and agent_id not in judged:
+            yield seat.model, Load(1.0, prompt + length, tokens)
 
 
 def _tokens(text: str) -> float:

@@ -14,6 +14,15 @@ class ChatMessage(Message):
     content: str
 
 
+class FollowUp(Message):
+    """What is asked next in the same conversation, right after the answer: the server still has all
+    of it in its cache. `ask` is the user's next message; the rest as in `GenerateCall`."""
+
+    ask: str
+    format: Literal["json"] | dict[str, Any] | None = None
+    num_predict: int
+
+
 class GenerateCall(Message):
     """One generation. `options.num_predict` is always set; `timeout_s` = what the session has left.
 
@@ -21,7 +30,8 @@ class GenerateCall(Message):
     was doing for it.
 
     `think=False` turns a thinking model's thinking off; `None` leaves Ollama's default.
-    `format` is `"json"`, a JSON schema, or None for free text.
+    `format` is `"json"`, a JSON schema, or None for free text. `then`: asked on the same slot once
+    the answer is there; the two are one call, and fail together.
     """
 
     call_id: str
@@ -31,6 +41,7 @@ class GenerateCall(Message):
     format: Literal["json"] | dict[str, Any] | None = None
     think: bool | None = None
     timeout_s: float = Field(gt=0)
+    then: FollowUp | None = None
 
 
 class TokenUsage(Message):
@@ -67,7 +78,8 @@ class Delta(Message):
 
 
 class Generated(Message):
-    """A finished answer: `done == true` and non-empty content. `truncated` = output limit hit."""
+    """A finished answer: `done == true` and non-empty content. `truncated` = output limit hit.
+    `follow_up`: the answer to `GenerateCall.then`; counts and times are those of both."""
 
     kind: Literal["generated"] = "generated"
     content: str
@@ -79,6 +91,7 @@ class Generated(Message):
     attempts: int = 1
     prompt_evaluated: int | None = None
     """Prompt tokens evaluated afresh, where the engine tells it (prefix cache); else None."""
+    follow_up: str | None = None
 
 
 class CallFailed(Message):
@@ -115,8 +128,9 @@ class LabelledAnswer(Message):
 class SynthesisBrief(Message):
     """What the chairman is given: the question, the anonymous answers, and how they ranked.
 
-    `standings` are lines of plain text by label, best first; `seed` names the delimiters; `divided`
-    = the judges hardly agree, so the answer ends with a minority note.
+    `standings` are lines of plain text by label, best first; `critiques` what judges wrote of each;
+    `said` what most answers say to a closed question; `seed` names the delimiters; `divided` = the
+    judges hardly agree, so the answer ends with a minority note.
     """
 
     call_id: str
@@ -124,7 +138,9 @@ class SynthesisBrief(Message):
     query: str
     answers: tuple[LabelledAnswer, ...]
     standings: tuple[str, ...]
+    critiques: tuple[LabelledAnswer, ...] = ()
     divided: bool = False
+    said: str = ""
     seed: int
     num_predict: int
     timeout_s: float = Field(gt=0)

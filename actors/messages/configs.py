@@ -4,6 +4,7 @@ from pathlib import Path
 
 from actors.messages.events import RankingMethod
 from actors.messages.message import Message
+from actors.messages.procedure import ProcedureDefaults
 from actors.messages.requests import ModelName
 
 
@@ -11,7 +12,8 @@ class OrchestratorConfig(Message):
     """Limits and defaults of the council. `max_query` in characters, times in seconds, the rest in
     tokens: `num_predict` bounds an opinion and the synthesis, `review_tokens` a review. A question
     is refused where it would wait for more than `max_queue_s`, as far as is known, or where
-    `max_open` questions and single generations are open. `ranking_method` for new sessions."""
+    `max_open` questions and single generations are open. `ranking_method` and `procedure` for new
+    sessions."""
 
     store_path: Path
     models: tuple[ModelName, ...] = ()
@@ -24,3 +26,4 @@ class OrchestratorConfig(Message):
     max_queue_s: float = 300.0
     max_open: int = 500
     ranking_method: RankingMethod = "adjusted"
+    procedure: ProcedureDefaults = ProcedureDefaults()

@@ -12,12 +12,15 @@ from pydantic import Field, TypeAdapter
 
 from actors.messages.calls import CallFailed, CallTiming, TokenUsage
 from actors.messages.message import Message
+from actors.messages.procedure import Procedure
 from actors.messages.requests import CouncilRequest, Seat
 
 CHAIRMAN = "chairman"
 """The `agent_id` under which the chairman's absences and timings are kept."""
 
-Stage = Literal["opinions", "review", "synthesis"]
+Stage = Literal["opinions", "review", "revision", "synthesis", "guard"]
+"""The seed's three stages, and two that not every council has: `revision` before the synthesis,
+`guard` after it."""
 RankingMethod = Literal["adjusted", "borda", "copeland", "bradley_terry", "z_scores"]
 """How places are made of ballots (`actors/council/ranking.py`)."""
 
@@ -47,6 +50,7 @@ class SessionStarted(Event):
     deadline_at: datetime
     boot: BootTime | None = None
     ranking_method: RankingMethod = "borda"
+    procedure: Procedure = Procedure()
     """Sessions that do not say were opened when there was no other."""
 
 
@@ -98,6 +102,13 @@ class OpinionHeard(AnswerEvent):
     content: str
 
 
+class RevisionHeard(AnswerEvent):
+    """A seat's opinion, written again after it had read what its judges found."""
+
+    kind: Literal["revision"] = "revision"
+    content: str
+
+
 class Vote(Message):
     """One line of a ballot, labels already mapped back to seats. `score` 1 to 10."""
 
@@ -106,14 +117,25 @@ class Vote(Message):
     reasoning: str = ""
 
 
+OwnAnswer = Literal["hidden", "excluded"]
+"""What a reviewer saw of its own opinion: nothing, or all of it (a context that it shares with
+others) with the order not to judge it."""
+
+
 class ReviewHeard(AnswerEvent):
     """A review as it was read: votes that count, and what was rejected with the reason.
-    No vote = abstention. `content` is the model's own text."""
+    No vote = abstention. `content` is the model's own text. `about`: the one opinion that was
+    judged, None = all others at once; `order`: whose opinions were shown, in that order; `repaired`
+    = the ballot was asked for once more, since the first could not be read."""
 
     kind: Literal["review"] = "review"
     content: str
     rankings: tuple[Vote, ...]
     rejected: tuple[str, ...] = ()
+    about: str | None = None
+    own: OwnAnswer = "excluded"
+    order: tuple[str, ...] = ()
+    repaired: bool = False
 
 
 class AbsenceNoted(Event):
@@ -171,20 +193,68 @@ class Agreement(Message):
     sentence: str
 
 
+class AnswerCount(Message):
+    """A closed question's answers, as they were read in the opinions, in a canonical form
+    (agent_id → answer). `winner`: what most of them say, two at least; None where none does."""
+
+    kind: Literal["number", "choice", "yes_no"]
+    answers: dict[str, str]
+    winner: str | None = None
+    votes: int = 0
+
+
 class RankingMade(Event):
+    """`method` `consensus`: there was no review, places go by how much an opinion agrees with the
+    others (`points`, 0 to 1). `count` for closed questions only."""
+
     kind: Literal["ranking"] = "ranking"
     ranking: tuple[Standing, ...]
-    method: RankingMethod = "borda"
+    method: RankingMethod | Literal["consensus"] = "borda"
     agreement: Agreement | None = None
+    count: AnswerCount | None = None
+
+
+class SynthesisDrafted(AnswerEvent):
+    """The chairman's text, that the guard is to compare. Answers stand under their labels."""
+
+    kind: Literal["synthesis"] = "synthesis"
+    content: str
+    fallback: str | None = None
+
+
+class GuardHeard(AnswerEvent):
+    """One blind comparison of the synthesis with the best opinion. `first` = which of them was
+    shown first; `better` None = it could not be read."""
+
+    kind: Literal["guard_ballot"] = "guard_ballot"
+    content: str
+    first: Literal["synthesis", "opinion"]
+    better: Literal["synthesis", "opinion", "tie"] | None
+
+
+class GuardVerdict(Message):
+    """How the synthesis did against the best-ranked opinion. A judge counts for the one that it
+    prefers in both orders, else as a tie. `lost`: the opinion is the answer, `synthesis` what it
+    would have been; `unfinished`: the deadline came first, the synthesis stands."""
+
+    verdict: Literal["stands", "lost", "unfinished"]
+    opinion: str
+    for_synthesis: int
+    for_opinion: int
+    ties: int
+    synthesis: str | None = None
 
 
 class FinalAnswerGiven(AnswerEvent):
-    """The synthesis. `fallback` says what stood in for the chairman, if anything did."""
+    """The synthesis, or an opinion that stands as the answer (`basis`). `fallback` says what stood
+    in for the chairman, if anything did."""
 
     kind: Literal["final_answer"] = "final_answer"
     content: str
     sources_cited: tuple[str, ...] = ()
     fallback: str | None = None
+    basis: Literal["synthesis", "opinion"] = "synthesis"
+    guard: GuardVerdict | None = None
 
 
 class NoticeGiven(Event):
@@ -221,6 +291,10 @@ class ReviewDelta(DeltaEvent):
     kind: Literal["review_delta"] = "review_delta"
 
 
+class RevisionDelta(DeltaEvent):
+    kind: Literal["revision_delta"] = "revision_delta"
+
+
 class SynthesisDelta(DeltaEvent):
     kind: Literal["synthesis_delta"] = "synthesis_delta"
 
@@ -231,14 +305,17 @@ StoredEvent = Annotated[
     | AgentStarted
     | OpinionHeard
     | ReviewHeard
+    | RevisionHeard
     | AbsenceNoted
     | RankingMade
+    | SynthesisDrafted
+    | GuardHeard
     | FinalAnswerGiven
     | NoticeGiven
     | SessionClosed,
     Field(discriminator="kind"),
 ]
-LiveEvent = OpinionDelta | ReviewDelta | SynthesisDelta
+LiveEvent = OpinionDelta | ReviewDelta | RevisionDelta | SynthesisDelta
 CouncilEvent = Annotated[StoredEvent | LiveEvent, Field(discriminator="kind")]
 
 STORED_EVENT: TypeAdapter[StoredEvent] = TypeAdapter(StoredEvent)

@@ -6,6 +6,7 @@ from pydantic import BeforeValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from actors.messages.message import Message
+from actors.messages.procedure import Mode
 
 ModelName = Annotated[
     str,
@@ -62,6 +63,7 @@ class CouncilRequest(Message):
     query: str = Field(min_length=1)
     selected_agents: tuple[AgentSpec, ...] | None = Field(default=None, min_length=1)
     chairman_model: ModelName | None = None
+    mode: Mode | None = None
     deadline_s: Number | None = Field(default=None, gt=0, le=86_400, allow_inf_nan=False)
 
 

@@ -4,8 +4,17 @@ from datetime import datetime
 from typing import Literal
 
 from actors.messages.calls import TokenUsage
-from actors.messages.events import Agreement, RankingMethod, Standing, Vote
+from actors.messages.events import (
+    Agreement,
+    AnswerCount,
+    GuardVerdict,
+    OwnAnswer,
+    RankingMethod,
+    Standing,
+    Vote,
+)
 from actors.messages.message import Message
+from actors.messages.procedure import Procedure
 
 SessionStage = Literal["pending", "opinions", "review", "synthesis", "complete", "error"]
 
@@ -29,10 +38,14 @@ class Opinion(Message):
     node: str
     truncated: bool
     attempts: int = 1
+    revision: str | None = None
+    """The opinion as its author wrote it again, where judges did not agree who is first."""
 
 
 class Review(Message):
-    """Empty `rankings` = abstention; `rejected` says why."""
+    """Empty `rankings` = abstention; `rejected` says why. `own_answer`: whether the reviewer's own
+    opinion was hidden from it, or shown and not to be judged; `order`: whose opinions it was shown,
+    in that order; `repaired` = its ballot was asked for twice. `critique`: its own words."""
 
     reviewer_id: str
     reviewer_name: str
@@ -46,9 +59,16 @@ class Review(Message):
     rejected: tuple[str, ...] = ()
     truncated: bool = False
     attempts: int = 1
+    critique: str = ""
+    own_answer: OwnAnswer = "excluded"
+    order: tuple[str, ...] = ()
+    repaired: bool = False
 
 
 class FinalAnswer(Message):
+    """`basis` `opinion`: no synthesis, but a seat's opinion as it stands (`sources_cited` has the
+    seat). `guard` is set where the synthesis was compared with the best opinion."""
+
     content: str
     chairman_model: str
     prompt_tokens: int
@@ -60,6 +80,8 @@ class FinalAnswer(Message):
     node: str = ""
     truncated: bool = False
     attempts: int = 1
+    basis: Literal["synthesis", "opinion"] = "synthesis"
+    guard: GuardVerdict | None = None
 
 
 class StageTokenUsage(Message):
@@ -74,6 +96,8 @@ class SessionTokenUsage(Message):
     stage1_opinions: StageTokenUsage | None = None
     stage2_review: StageTokenUsage | None = None
     stage3_synthesis: StageTokenUsage | None = None
+    revision: StageTokenUsage | None = None
+    guard: StageTokenUsage | None = None
     total_prompt_tokens: int = 0
     total_completion_tokens: int = 0
     total_tokens: int = 0
@@ -102,6 +126,8 @@ class SessionLatencyStats(Message):
     stage1_opinions: StageLatencyStats | None = None
     stage2_review: StageLatencyStats | None = None
     stage3_synthesis: StageLatencyStats | None = None
+    revision: StageLatencyStats | None = None
+    guard: StageLatencyStats | None = None
     total_duration_ms: int = 0
 
 
@@ -148,8 +174,10 @@ class CouncilSession(Message):
     notices: tuple[Notice, ...]
     error: str | None
     error_code: str | None
-    ranking_method: RankingMethod | None = None
+    ranking_method: RankingMethod | Literal["consensus"] | None = None
     agreement: Agreement | None = None
+    answer_count: AnswerCount | None = None
+    procedure: Procedure = Procedure()
     queue: QueuePlace | None = None
     """Set while it is open and none of its calls was given to a PC."""
 

@@ -97,7 +97,7 @@ def _watch(events: Iterable[Event]) -> None:
 
 def _read_out(events: Iterable[Event]) -> None:
     """Plain text for a pipe: each opinion and review when it is complete."""
-    hearing, told = Hearing(), set[tuple[str, str]]()
+    hearing, told = Hearing(), set[tuple[str, str, str]]()
     for event in events:
         hearing = heard(hearing, event)
         if event.get("kind") == "queued" and event["place"] > 1:
@@ -106,9 +106,9 @@ def _read_out(events: Iterable[Event]) -> None:
             say(f"\n# {views.TITLES[hearing.stage]}")
         for (stage, agent_id), voice in hearing.voices.items():
             if stage != "synthesis" and voice.state in ("done", "absent"):
-                if (stage, agent_id) not in told:
+                if (stage, agent_id, voice.text) not in told:
                     say(_plain(voice))
-                told.add((stage, agent_id))
+                told.add((stage, agent_id, voice.text))
         if event.get("kind") == "ranking":
             say(f"\n# Scores\n{views.plain_scores(hearing)}")
 

@@ -5,7 +5,14 @@ from typing import Any
 
 Event = dict[str, Any]
 
-DELTAS = {"opinion_delta": "opinions", "review_delta": "review", "synthesis_delta": "synthesis"}
+DELTAS = {
+    "opinion_delta": "opinions",
+    "review_delta": "review",
+    "revision_delta": "revision",
+    "synthesis_delta": "synthesis",
+}
+SOME_SPEAK = ("revision", "guard")
+"""Stages in which not every seat speaks."""
 CHAIRMAN = "chairman"
 
 
@@ -29,8 +36,10 @@ class Hearing:
     stage: str = "pending"
     names: dict[str, tuple[str, str]] = field(default_factory=dict)
     voices: dict[tuple[str, str], Voice] = field(default_factory=dict)
+    votes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     ranking: tuple[Event, ...] = ()
     agreement: str = ""
+    method: str = ""
     answer: Event | None = None
     notices: tuple[str, ...] = ()
     closed: Event | None = None
@@ -83,6 +92,7 @@ def _queued(hearing: Hearing, event: Event) -> Hearing:
 def _stage(hearing: Hearing, event: Event) -> Hearing:
     hearing = replace(hearing, stage=str(event["stage"]))
     sitting = [CHAIRMAN] if hearing.stage == "synthesis" else _seats(hearing)
+    sitting = [] if hearing.stage in SOME_SPEAK else sitting
     for agent_id in sitting:
         hearing = _voice(hearing, hearing.stage, agent_id)
     return hearing
@@ -109,7 +119,29 @@ def _opinion(hearing: Hearing, event: Event) -> Hearing:
 def _review(hearing: Hearing, event: Event) -> Hearing:
     votes = [f"{_name(hearing, v['agent_id'])} {v['score']}/10" for v in event["rankings"]]
     text = ", ".join(votes) or "abstains: " + "; ".join(event.get("rejected", ()))
-    return _voice(hearing, "review", str(event["agent_id"]), text=text, state="done", detail="")
+    agent_id = str(event["agent_id"])
+    if event.get("about"):  # one of several: what it said before stays
+        before = hearing.votes.get(agent_id, ())
+        hearing = replace(hearing, votes={**hearing.votes, agent_id: (*before, text)})
+        text = ", ".join(hearing.votes[agent_id])
+    return _voice(hearing, "review", agent_id, text=text, state="done", detail="")
+
+
+def _revision(hearing: Hearing, event: Event) -> Hearing:
+    agent_id, text = str(event["agent_id"]), str(event["content"])
+    return _voice(hearing, "revision", agent_id, text=text, state="done", detail="")
+
+
+def _draft(hearing: Hearing, event: Event) -> Hearing:
+    return _voice(hearing, "synthesis", CHAIRMAN, text=str(event["content"]), state="done")
+
+
+def _guard(hearing: Hearing, event: Event) -> Hearing:
+    agent_id = str(event["agent_id"])
+    before = hearing.voices.get(("guard", agent_id))
+    said = [before.text] if before and before.text else []
+    text = ", then ".join([*said, PREFERS[event["better"]]])
+    return _voice(hearing, "guard", agent_id, text=text, state="done", detail="")
 
 
 def _absence(hearing: Hearing, event: Event) -> Hearing:
@@ -121,8 +153,22 @@ def _absence(hearing: Hearing, event: Event) -> Hearing:
 
 def _ranked(hearing: Hearing, event: Event) -> Hearing:
     lines = [{**line, "name": _name(hearing, line["agent_id"])} for line in event["ranking"]]
-    agreement = (event.get("agreement") or {}).get("sentence", "")
-    return replace(hearing, ranking=tuple(lines), agreement=str(agreement))
+    sentences = [
+        str((event.get("agreement") or {}).get("sentence", "")),
+        _counted(event.get("count")),
+    ]
+    told = " ".join(sentence for sentence in sentences if sentence)
+    return replace(hearing, ranking=tuple(lines), agreement=told, method=str(event.get("method")))
+
+
+def _counted(count: Event | None) -> str:
+    """What the opinions answer to a closed question."""
+    if not count:
+        return ""
+    if count["winner"] is None:
+        said = ", ".join(sorted(set(count["answers"].values())))
+        return f"The opinions answer {said}: none of them most often."
+    return f"{count['votes']} of {len(count['answers'])} opinions answer {count['winner']}."
 
 
 def _answered(hearing: Hearing, event: Event) -> Hearing:
@@ -142,6 +188,12 @@ def _name(hearing: Hearing, agent_id: str) -> str:
     return hearing.names.get(agent_id, (agent_id, ""))[0]
 
 
+PREFERS = {
+    "synthesis": "the synthesis",
+    "opinion": "the best opinion",
+    "tie": "neither",
+    None: "nothing that could be read",
+}
 _STEPS = {
     "session_started": _started,
     "queued": _queued,
@@ -149,6 +201,9 @@ _STEPS = {
     "agent_started": _agent,
     "opinion": _opinion,
     "review": _review,
+    "revision": _revision,
+    "synthesis": _draft,
+    "guard_ballot": _guard,
     "absence": _absence,
     "ranking": _ranked,
     "final_answer": _answered,

@@ -17,7 +17,15 @@ from rich.text import Text
 from serve_app.cli.hearing import Hearing, Voice, of_stage
 from serve_app.cli.terminal import out, printable, say
 
-TITLES = {"opinions": "1 Opinions", "review": "2 Reviews", "synthesis": "3 Synthesis"}
+TITLES = {
+    "opinions": "1 Opinions",
+    "review": "2 Reviews",
+    "revision": "Revisions",
+    "synthesis": "3 Synthesis",
+    "guard": "Guard: the synthesis against the best opinion",
+}
+STAGES = ("stage1_opinions", "stage2_review", "revision", "stage3_synthesis", "guard")
+"""As a session's tokens and times have them, in the order of the session."""
 COLOURS = {"waiting": "dim", "asked": "cyan", "speaking": "cyan", "done": "green", "absent": "red"}
 
 
@@ -64,13 +72,17 @@ def heading(voice: Voice) -> str:
 
 def finished(hearing: Hearing) -> Iterator[tuple[str, RenderableType]]:
     """What will not change any more, each under a name: the stages that are over, the scores."""
-    beyond = ("synthesis", "complete", "error")
+    beyond = ("revision", "synthesis", "guard", "complete", "error")
     if hearing.stage in ("review", *beyond) and of_stage(hearing, "opinions"):
         yield "opinions", stage_end(hearing, "opinions")
     if (hearing.ranking or hearing.stage in beyond) and of_stage(hearing, "review"):
         yield "review", stage_end(hearing, "review")
     if hearing.ranking:
         yield "scores", scores(hearing)
+    if hearing.stage in beyond[1:] and of_stage(hearing, "revision"):
+        yield "revision", stage_end(hearing, "revision")
+    if hearing.closed is not None and of_stage(hearing, "guard"):
+        yield "guard", stage_end(hearing, "guard")
 
 
 def stage_end(hearing: Hearing, stage: str) -> RenderableType:
@@ -97,11 +109,16 @@ def scores(hearing: Hearing) -> Table:
 def plain_scores(hearing: Hearing) -> str:
     """The same in lines, for a pipe."""
     lines = [
-        f"{place(line)}. {line['name']}: {line.get('points', 0):.2f} points, "
-        f"mean {line['mean_score']:.1f} of 10 from {line['votes']} votes"
+        f"{place(line)}. {line['name']}: {line.get('points', 0):.2f} points{_mean(line, hearing)}"
         for line in hearing.ranking
     ]
     return "\n".join([*lines, *([hearing.agreement] if hearing.agreement else [])])
+
+
+def _mean(line: dict[str, Any], hearing: Hearing) -> str:
+    if hearing.method == "consensus":
+        return ", by how much it agrees with the others"
+    return f", mean {line['mean_score']:.1f} of 10 from {line['votes']} votes"
 
 
 def place(line: dict[str, Any]) -> str:
@@ -116,7 +133,8 @@ def print_end(session: dict[str, Any], rich: bool) -> None:
     """The answer, then what was amiss, then tokens and times."""
     answer = session.get("final_answer")
     if answer:
-        _print_answer(answer, rich)
+        names = {agent["agent_id"]: agent["name"] for agent in session.get("agents") or ()}
+        _print_answer(answer, names, rich)
     for notice in session.get("notices") or ():
         say(f"Note: {notice['detail']}")
     for absence in session.get("absences") or ():
@@ -128,14 +146,29 @@ def print_end(session: dict[str, Any], rich: bool) -> None:
         say(plain_costs(session))
 
 
-def _print_answer(answer: dict[str, Any], rich: bool) -> None:
+def _print_answer(answer: dict[str, Any], names: dict[str, str], rich: bool) -> None:
     if rich:
         say("\nAnswer", style="bold green")
         out.print(Markdown(printable(answer["content"]), hyperlinks=False))
     else:
         say(f"\n# Answer\n\n{answer['content']}")
+    if why := _why_no_synthesis(answer, names):
+        say(f"\n({why})")
+
+
+def _why_no_synthesis(answer: dict[str, Any], names: dict[str, str]) -> str:
+    """What the answer is, if it is not the chairman's synthesis."""
     if answer.get("fallback"):
-        say(f"\n(Not the chairman's: {answer['fallback']})")
+        return f"Not the chairman's: {answer['fallback']}"
+    cited = answer.get("sources_cited") or ()
+    whose = names.get(cited[0], cited[0]) if cited else "one seat"
+    guard = answer.get("guard") or {}
+    if guard.get("verdict") == "lost":
+        return (
+            f"The opinion of {whose}: {guard['for_opinion']} judges preferred it to the synthesis, "
+            f"{guard['for_synthesis']} did not."
+        )
+    return f"The opinion of {whose}." if answer.get("basis") == "opinion" else ""
 
 
 def costs(session: dict[str, Any]) -> Table:
@@ -158,10 +191,10 @@ def cost_rows(session: dict[str, Any]) -> list[tuple[str, str, str, str, str]]:
     """(stage, prompt, completion, total tokens, wall time) for each stage held, and all."""
     usage, latency = session["token_usage"], session["latency_stats"]
     rows = []
-    for stage in ("stage1_opinions", "stage2_review", "stage3_synthesis"):
+    for stage in STAGES:
         tokens, times = usage.get(stage), latency.get(stage)
         if tokens and times:
-            name = stage.partition("_")[2].capitalize()
+            name = stage.rpartition("_")[2].capitalize()
             rows.append(_row(name, tokens, times["total_duration_ms"]))
     return [*rows, _row("Total", usage, latency["total_duration_ms"])]
 

@@ -13,7 +13,7 @@ from typing import Any
 from actors.calls import ATTEMPTS
 from actors.council import minutes
 from actors.council.briefs import label_of
-from actors.council.deliberation import Session, replay
+from actors.council.session import Session, replay
 from actors.messages.events import CHAIRMAN, STORED_EVENT
 from tests.cluster.clients import OVER, Inquiry
 from tests.cluster.ledger import Chat, Step

@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 
 from actors import clock, hearing
-from actors.council.deliberation import AWAY, FALLBACK_CHAIRMAN, RETURNED, WAITING
+from actors.council.deliberation import AWAY, WAITING
+from actors.council.session import RETURNED
+from actors.council.steps import FALLBACK_CHAIRMAN
 from actors.messages.events import AbsenceNoted, AgentStarted, NoticeGiven, StoredEvent
 from actors.messages.requests import AgentSpec, CouncilRequest
 from actors.messages.sessions import CouncilSession

@@ -6,7 +6,7 @@ import pytest
 
 from actors.admission import Admission
 from actors.council.backlog import Bounds
-from actors.council.deliberation import Session, record
+from actors.council.session import Session, record
 from actors.errors import QueueFull
 from actors.messages.calls import CallTiming, Generated, TokenUsage
 from actors.messages.events import AgentStarted

@@ -7,24 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.council import minutes
-from actors.council.deliberation import (
-    AWAY,
+from actors.council.deliberation import AWAY, WAITING, next_step, out_of_time, owed, ranking
+from actors.council.session import RETURNED, Session, record, replay
+from actors.council.steps import (
     FALLBACK_CHAIRMAN,
-    RETURNED,
-    WAITING,
     AskOpinions,
     AskReviews,
     AskSynthesis,
     AwaitPcs,
     Closed,
-    Session,
     UseOpinion,
-    next_step,
-    out_of_time,
-    owed,
-    ranking,
-    record,
-    replay,
 )
 from actors.messages.calls import CallTiming, TokenUsage
 from actors.messages.events import (

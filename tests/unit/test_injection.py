@@ -16,8 +16,8 @@ import pytest
 
 from actors import session_file, session_rows
 from actors.chairman import ChairmanActor
-from actors.council.prompts import review_schema
 from actors.council.quoting import fence_tag
+from actors.council.review_prompts import ballot_schema
 from actors.messages.calls import GenerateCall
 from actors.messages.configs import OrchestratorConfig
 from actors.messages.events import ReviewDelta, SessionStarted
@@ -165,13 +165,17 @@ class Council:
 async def test_row_44_an_opinion_stays_inside_its_block(tmp_path: Path, attack: Attack) -> None:
     council = await Council().sit(tmp_path, attack)
     assert len(council.shown) == 4
-    for prompt in council.shown:
+    seen = {review.reviewer_id: len(review.order) for review in council.session.reviews}
+    assert sorted(seen.values()) == [2, 3, 3], "who shares no context does not see its own opinion"
+    for call in council.of("review", "synthesis"):
+        prompt = call.messages[-1].content
         fences = re.findall(rf"(?i)<(/?)(\w+)-{council.tag}>", prompt)
-        assert fences == [
-            (end, name) for name in ("question", *["response"] * 3) for end in ("", "/")
-        ]
+        answers = ["response"] * seen.get(seat_of_call(call), 3)
+        reasons = ["review"] * 3 if stage_of_call(call) == "synthesis" else []
+        blocks = ["question", *answers, *reasons]
+        assert fences == [(end, name) for name in blocks for end in ("", "/")]
         assert prompt.lower().count(council.tag) == len(fences)
-        head, _, task = prompt.rpartition(f"</response-{council.tag}>")
+        head, _, task = prompt.rpartition(f"</{blocks[-1]}-{council.tag}>")
         assert "Score" not in task and "score B" not in task
         assert not re.search(rf"(?i)<\s*/?\s*(response|question)\b(?!-{council.tag}>)", head)
     assert council.session.stage == "complete"
@@ -198,7 +202,7 @@ async def test_row_44_the_ballots_name_only_whom_they_may(
     for call in council.of("review"):
         assert isinstance(call.format, dict)
         labels = labels_of(call.format)
-        assert call.format == review_schema(labels)
+        assert call.format == ballot_schema(labels, with_reasoning=True)
         assert len(labels) == 2 and set(labels) < {"A", "B", "C"}
     assert len(council.session.reviews) == 3
     for review in council.session.reviews:
@@ -222,7 +226,8 @@ async def test_row_44_authors_cannot_know_the_tag_and_all_later_prompts_share_it
         first = "\n".join(call.model_dump_json() for call in council.of("opinions"))
         assert council.tag not in first and str(council.seed) not in first
         shared = commonprefix(council.shown)
-        assert shared.count(council.tag) == 8  # the question and three answers, to their last fence
+        assert shared.count(council.tag) == 2  # the question; its own answer nobody sees here
+        assert all(prompt.count(council.tag) >= 6 for prompt in council.shown)
         tags.add(council.tag)
     assert len(tags) == 5
 

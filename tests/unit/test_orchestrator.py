@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from actors.chairman import ChairmanActor
-from actors.council.deliberation import FALLBACK_CHAIRMAN, FALLBACK_OPINION
+from actors.council.steps import FALLBACK_CHAIRMAN, FALLBACK_OPINION
 from actors.errors import (
     IdempotencyKeyReused,
     InvalidRequest,

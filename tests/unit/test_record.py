@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from actors import record as record_module
-from actors.council.deliberation import begin
+from actors.council.session import begin
 from actors.errors import SessionFinished, StoreUnavailable
 from actors.messages.calls import Delta
 from actors.messages.events import AgentStarted, LiveEvent, NoticeGiven, StoredEvent

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.council.deliberation import FALLBACK_OPINION, Session, begin, record
+from actors.council.session import Session, begin, record
+from actors.council.steps import FALLBACK_OPINION
 from actors.council.workload import (
     ANSWER_TOKENS,
     Experience,

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from actors.messages.procedure import Mode
 from serve_app.cli.commands.options import settings_of
 
 PANEL = "Questions"
@@ -23,6 +24,13 @@ def ask(
         typer.Option(metavar="MODEL[=NAME]", help="A seat; repeat it for more (1 to 5)."),
     ] = None,
     chairman: Annotated[str | None, typer.Option(help="The chairman's model.")] = None,
+    mode: Annotated[
+        Mode | None,
+        typer.Option(
+            help="fast: opinions only; standard: reviews and a synthesis; thorough: each opinion "
+            "judged by itself, and written again where judges disagree."
+        ),
+    ] = None,
     deadline: Annotated[float | None, typer.Option(help="Seconds the whole may take.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the session as JSON.")] = False,
 ) -> None:
@@ -37,6 +45,7 @@ def ask(
         "query": command.question_of(words or []),
         "selected_agents": command.seats_of(agent or []),
         "chairman_model": chairman,
+        "mode": mode,
         "deadline_s": deadline,
     }
     given = {name: value for name, value in request.items() if value is not None}
