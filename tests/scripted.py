@@ -92,7 +92,6 @@ class ScriptedAgent:
             timing=CallTiming(wall_ms=5),
         )
 
-
     def _followed_up(self, call: GenerateCall) -> Reply | None:
         """What the script says to the conversation's next turn, if there is one."""
         if call.then is None:

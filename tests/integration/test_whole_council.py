@@ -57,7 +57,9 @@ class TestTheSeedsTable:
     async def test_tokens(self, council: LocalCouncil) -> None:
         """500 + 1,887 + 853 = 3,240, of which 2,038 in and 1,202 out."""
         session = (await council.ask(REQUEST)).model_dump(mode="json")
-        told = {stage: usage for stage, usage in session["token_usage"].items() if usage is not None}
+        told = {
+            stage: usage for stage, usage in session["token_usage"].items() if usage is not None
+        }
         assert told == {
             "stage1_opinions": {
                 "stage": "opinions",
