@@ -238,8 +238,14 @@ async def kept(home: Path, session_id: str) -> CouncilSession:
 
 
 def stage_of(request: Request) -> str:
-    """The stage that a chat belongs to, by its prompt."""
-    if request.json.get("format"):
+    """The stage that a chat belongs to, by its prompt. A review that begins with a critique has a
+    second chat, `ballot`."""
+    wanted, messages = request.json.get("format"), request.json["messages"]
+    if wanted and "better" in wanted["properties"]:
+        return "guard"
+    if wanted:
+        return "ballot" if messages[-2]["role"] == "assistant" else "review"
+    last = messages[-1]["content"]
+    if "Give no scores yet" in last:
         return "review"
-    last = request.json["messages"][-1]["content"]
     return "synthesis" if "you are the chairman" in last else "opinions"

@@ -57,7 +57,7 @@ class Inquiry:
     def body(self) -> dict[str, Any]:
         """Marked, so that a model call can be told whose it is (`ledger.py`)."""
         seats = [
-            {"name": f"Seat {n}", "model": model, "system": f"You sit on seat_{n}."}
+            {"name": f"Seat {n}", "model": model, "options": {"seed": n}}
             for n, model in enumerate(self.models, 1)
         ]
         query = f"Why is the sky blue? (inquiry-{self.number})"

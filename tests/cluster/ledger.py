@@ -8,12 +8,13 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
+from zlib import crc32
 
 Step = tuple[int, str, str]
-"""(inquiry's number, stage, who); who = `seat_n`, a reviewer's own label, or the chairman."""
+"""(inquiry's number, stage, who); who = `agent_n` by the seed that its seat was given, or the
+chairman; behind a judge of the guard, which order it saw. A review is two chats: `review`, its
+critique, and `ballot`, which is asked right after it and never without it."""
 _INQUIRY = re.compile(r"inquiry-(\d+)\)")
-_SEAT = re.compile(r"seat_\d+")
-_OWN = re.compile(r"Do not judge Response (\w)\.")
 
 
 @dataclass(frozen=True)
@@ -33,14 +34,15 @@ def step(asked: dict[str, Any]) -> Step | None:
     inquiry = _INQUIRY.search(text)
     if inquiry is None:
         return None
-    number = int(inquiry[1])
-    if asked.get("format"):
-        own = _OWN.search(messages[-1])
-        return number, "review", own[1] if own else ""
+    number, who = int(inquiry[1]), f"agent_{asked['options'].get('seed', '')}"
+    wanted = asked.get("format")
+    if wanted and "better" in wanted["properties"]:
+        return number, "guard", f"{who} {crc32(messages[-1].encode()):x}"
+    if wanted:
+        return number, "ballot", who
     if "you are the chairman" in messages[-1]:
         return number, "synthesis", "chairman"
-    seat = _SEAT.search(text)
-    return number, "opinions", seat[0] if seat else ""
+    return number, "review" if "Give no scores yet" in messages[-1] else "opinions", who
 
 
 def ledger(pcs: Iterable[tuple[str, Iterable[dict[str, Any]]]]) -> dict[Step, list[Chat]]:

@@ -65,7 +65,9 @@ def one_answer_each(bed: Testbed, session_id: str) -> list[dict[str, Any]]:
     """The session's events, of which none is there twice."""
     events = bed.stored()[session_id]
     assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
-    heard = Counter((e["kind"], e["agent_id"]) for e in events if e["kind"] in ANSWERS)
+    heard = Counter(
+        (e["kind"], e["agent_id"], e.get("first")) for e in events if e["kind"] in ANSWERS
+    )
     assert set(heard.values()) == {1}, heard
     assert [event["kind"] for event in events].count("session_closed") == 1
     return events
@@ -143,7 +145,7 @@ def test_row_09_what_a_stopped_agent_says_too_late_is_refused(bed: Testbed) -> N
     assert "The first to be asked says so." not in str(
         [event for event in events if event["kind"] in ANSWERS]
     )
-    assert calls(bed, 102)[102, "opinions", "seat_1"] == 2
+    assert calls(bed, 102)[102, "opinions", "agent_1"] == 2
     assert agents(bed)[f"agent:{first}:beta"] == _own_pid(stopped), "the same process goes on"
 
 
@@ -268,8 +270,8 @@ def test_row_48_what_was_accepted_outlives_a_sigterm_to_all_of_pc1(bed: Testbed)
 
 
 def _seat(bed: Testbed, session_id: str, who: str) -> str:
-    """The model of `seat_n`."""
-    (number,) = who.removeprefix("seat_")
+    """The model of `agent_n`."""
+    (number,) = who.removeprefix("agent_")
     seats = bed.stored()[session_id][0]["seats"]
     return str(seats[int(number) - 1]["model"])
 

@@ -12,7 +12,6 @@ from typing import Any
 
 from actors.calls import ATTEMPTS
 from actors.council import minutes
-from actors.council.briefs import label_of
 from actors.council.session import Session, replay
 from actors.messages.events import CHAIRMAN, STORED_EVENT
 from tests.cluster.clients import OVER, Inquiry
@@ -20,7 +19,15 @@ from tests.cluster.ledger import Chat, Step
 
 Stored = Mapping[str, Sequence[dict[str, Any]]]
 """Session's id → its events in order, as the store has them at the end."""
-ANSWERS = {"opinion": "opinions", "review": "review", "final_answer": "synthesis"}
+ANSWERS = {
+    "opinion": "opinions",
+    "review": "review",
+    "synthesis": "synthesis",
+    "guard_ballot": "guard",
+}
+"""An answer's kind → its stage."""
+PART = "ballot"
+"""Chats of that stage are the second half of a call that counts by its first."""
 RULE_S = 45.0
 """A model whose PC is gone is waited for so long; only after that may a council do without."""
 AT_ONCE = 6
@@ -68,6 +75,7 @@ def judge(
 ) -> Verdict:
     """`wall` = seconds since the epoch at monotonic 0, to compare the store's times."""
     ends = [stored[i.session_id][-1] for i in inquiries if stored.get(i.session_id)]
+    ledger = {step: chats for step, chats in ledger.items() if step[1] != PART}
     again = {s: chats for s, chats in ledger.items() if len(chats) > 1}
     broken = [
         *_ended(inquiries, stored),
@@ -135,8 +143,10 @@ def _record(events: Sequence[dict[str, Any]]) -> Iterator[str]:
         yield f"session {session_id} counts {[event['seq'] for event in events]}"
     if [event["kind"] for event in events].count(OVER) > 1:
         yield f"session {session_id} ended more than once"
-    answers = Counter((e["kind"], e["agent_id"]) for e in events if e["kind"] in ANSWERS)
-    for (kind, agent_id), count in answers.items():
+    answers = Counter(
+        (e["kind"], e["agent_id"], e.get("first")) for e in events if e["kind"] in ANSWERS
+    )
+    for (kind, agent_id, _), count in answers.items():
         if count > 1:
             yield f"session {session_id} has {count} of {kind} by {agent_id}"
 
@@ -167,13 +177,14 @@ def _answered_at(step: Step, events: Sequence[dict[str, Any]], wall: float) -> f
     _, stage, who = step
     if not events:
         return None
-    agents = {label: agent_id for agent_id, label in label_of(_session(events)).items()}
-    agent_id = {"opinions": who.replace("seat", "agent"), "synthesis": CHAIRMAN}.get(stage)
-    for event in events:
-        is_its = event.get("agent_id") == (agent_id or agents.get(who))
-        if ANSWERS.get(event["kind"]) == stage and is_its:
-            return datetime.fromisoformat(event["at"]).timestamp() - wall
-    return None
+    agent_id = CHAIRMAN if stage == "synthesis" else who.split()[0]
+    stored = [
+        datetime.fromisoformat(event["at"]).timestamp() - wall
+        for event in events
+        if ANSWERS.get(event["kind"]) == stage and event.get("agent_id") == agent_id
+    ]
+    wanted = 2 if stage == "guard" else 1  # which order was heard when is not known here
+    return stored[-1] if len(stored) == wanted else None
 
 
 def _degraded_without_reason(

@@ -32,7 +32,8 @@ REQUEST = {
     "selected_agents": [{"model": "alpha"}, {"model": "beta"}, {"model": "alpha"}],
     "chairman_model": "gamma",
 }
-CALLS = {"opinions": 3, "review": 3, "synthesis": 1}
+CALLS = {"opinions": 3, "review": 3, "synthesis": 1, "guard": 4}
+"""A review counts by its critique; the ballot follows on the same slot."""
 PATIENT_S = 60
 RESUMES_S = 10
 

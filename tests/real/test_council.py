@@ -21,6 +21,7 @@ import pytest
 
 from actors.council.personas import PERSONAS
 from actors.messages.calls import GenerateCall, Generated
+from actors.messages.procedure import ProcedureDefaults
 from actors.messages.requests import CouncilRequest
 from actors.messages.sessions import CouncilSession
 from cluster import processes
@@ -77,7 +78,8 @@ async def sat(engine: EngineProcess, tmp_path_factory: pytest.TempPathFactory) -
     pc = LocalPc("pc1", engine.url, is_head=True)
     pool = PoolConfig(num_ctx=NUM_CTX, report_s=3600.0)
     limits = {"num_predict": 100, "review_tokens": 320}
-    async with local_council(home, pc, pool=pool, **limits) as council:
+    procedure = ProcedureDefaults(critique=True, guard=True)
+    async with local_council(home, pc, pool=pool, procedure=procedure, **limits) as council:
         session = await council.ask(CouncilRequest(query=QUESTION))
         answered = list(council.hosts.answered)
     return Sat(session, await kept(home, session.session_id), answered)
@@ -100,30 +102,49 @@ async def test_the_session_has_its_whole_shape(sat: Sat) -> None:
 
 
 async def test_every_ballot_holds_to_its_schema(sat: Sat) -> None:
+    assert len(sat.of("review")) == 3
     for call, end in sat.of("review"):
-        assert isinstance(call.format, dict)
-        written = json.loads(end.content)
+        assert call.then is not None and isinstance(call.then.format, dict)
+        assert end.content.strip() and end.follow_up is not None
+        written = json.loads(end.follow_up)
         assert set(written) == {"rankings"}
-        assert [vote["agent_id"] for vote in written["rankings"]] == labels_of(call.format)
+        assert [vote["agent_id"] for vote in written["rankings"]] == labels_of(call.then.format)
         for vote in written["rankings"]:
-            assert set(vote) == {"reasoning", "agent_id", "score"}
+            assert set(vote) == {"agent_id", "score"}
             assert type(vote["score"]) is int and 1 <= vote["score"] <= 10
-            assert len(vote["reasoning"]) <= 400
     for review in sat.session.reviews:
         assert {v.agent_id for v in review.rankings} == SEATS - {review.reviewer_id}
-        assert not review.rejected
+        assert not review.rejected and not review.repaired
+        assert review.own_answer == "excluded", "seats of one model share one context"
+
+
+async def test_the_guard_hears_both_orders(sat: Sat) -> None:
+    assert sat.session.final_answer is not None
+    guard = sat.session.final_answer.guard
+    assert guard is not None and guard.verdict in ("stands", "lost")
+    assert guard.for_synthesis + guard.for_opinion + guard.ties == 2
+    assert len(sat.of("guard")) == 4
+    for _, end in sat.of("guard"):
+        assert json.loads(end.content)["better"] in ("1", "2", "tie")
 
 
 async def test_tokens_are_the_engines_own_counts(sat: Sat, engine: EngineProcess) -> None:
     async with httpx.AsyncClient(base_url=engine.url, timeout=60) as http:
         nothing = await counted(http, [{"role": "user", "content": ""}])
         for call, end in sat.calls:
-            prompt = await counted(http, [message.model_dump() for message in call.messages])
-            assert end.usage.prompt_tokens == prompt, call.call_id
+            messages = [message.model_dump() for message in call.messages]
+            prompt = await counted(http, messages)
             again = await counted(http, [{"role": "user", "content": end.content}]) - nothing
+            if call.then is not None and end.follow_up is not None:
+                said = {"role": "assistant", "content": end.content}
+                turns = [*messages, said, {"role": "user", "content": call.then.ask}]
+                prompt += await counted(http, turns)
+                ballot = [{"role": "user", "content": end.follow_up}]
+                again += await counted(http, ballot) - nothing
+            assert end.usage.prompt_tokens == prompt, call.call_id
             # a schema makes the model spell some words in more tokens than the tokenizer would
             assert again - 3 <= end.usage.completion_tokens <= 1.25 * again + 3, call.call_id
-            if end.truncated:
+            if end.truncated and call.then is None:
                 assert end.usage.completion_tokens == call.options.num_predict
     usage = sat.session.token_usage
     assert usage.total_prompt_tokens == sum(end.usage.prompt_tokens for _, end in sat.calls)
@@ -147,15 +168,18 @@ async def counted(http: httpx.AsyncClient, messages: list[dict[str, Any]]) -> in
 
 
 async def test_what_prompts_share_is_evaluated_once(sat: Sat) -> None:
-    """Question and answers come first and alike in every review and in the synthesis."""
+    """Question and answers come first and alike in every review and in the synthesis, and a ballot
+    goes on with its critique's conversation."""
     first, *later = [*sat.of("review"), *sat.of("synthesis")]
     assert len(later) == 3
     assert first[1].prompt_evaluated is not None
-    assert first[1].prompt_evaluated > 0.9 * first[1].usage.prompt_tokens
-    for call, end in later:
+    assert first[1].prompt_evaluated < 0.65 * first[1].usage.prompt_tokens, "its ballot's is cached"
+    for call, end in later[:2]:
         assert end.prompt_evaluated is not None
-        assert end.prompt_evaluated < 0.35 * end.usage.prompt_tokens, call.call_id
-        assert end.timing.prompt_ms < 0.6 * first[1].timing.prompt_ms
+        assert end.prompt_evaluated < 0.5 * first[1].prompt_evaluated, call.call_id
+    call, end = later[2]
+    assert end.prompt_evaluated is not None
+    assert end.prompt_evaluated < 0.7 * end.usage.prompt_tokens, "critiques stand after the answers"
 
 
 async def test_times_are_told_apart(sat: Sat) -> None:
