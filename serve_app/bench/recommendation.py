@@ -79,12 +79,13 @@ def _compared(council: Contestant, seat: Contestant, pair: Paired) -> str:
     )
     if sure.high <= MARGIN:
         return f"{name}: hardly worth it. It is {shares}; {between}; it takes {cost}."
-    needed = pair.needed_for_difference(max(MARGIN, abs(pair.difference)))
-    return (
-        f"{name}: {pair.asked} questions cannot tell whether it is worth it. It is {shares}"
-        f" (p = {pair.p:.2f}); {between}. About {_round(needed)} questions would show a difference"
-        f" of {round(100 * max(MARGIN, abs(pair.difference)))} points."
-    )
+    told = f"{name}: {pair.asked} questions cannot tell whether it is worth it. It is {shares}"
+    told += f" (p = {pair.p:.2f}); {between}."
+    if pair.asked < AT_LEAST:
+        return told
+    size = max(MARGIN, abs(pair.difference))
+    needed = _round(pair.needed_for_difference(size))
+    return f"{told} About {needed} questions would show a difference of {round(100 * size)} points."
 
 
 def _choice(one: Contestant, best: Contestant) -> str:

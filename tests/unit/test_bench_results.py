@@ -172,6 +172,7 @@ def test_from_a_handful_of_questions_nothing_is_recommended_but_more_questions()
     advice = advise([one("Ada", 3, 2, 2), one("council, fast", 4, 1, 3, "council")])
     assert not advice.enough
     assert advice.sentences[-1].startswith("5 questions are too few to recommend anything")
+    assert "would show" not in advice.sentences[0], "from so few not even that can be said"
 
 
 def results(**changes: object) -> report.Results:
