@@ -10,6 +10,7 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,6 +26,9 @@ TIERS = {
     "real": ("tests/real",),
     "cluster": ("tests/cluster",),
 }
+SIDE_BY_SIDE = (("integration", "real"), ("unit", "wire"))
+"""Pairs of which one mostly waits while the other computes: together they take the time of the
+longer one. The cluster tier measures times and runs alone."""
 NOTHING_COLLECTED = 5
 
 
@@ -46,8 +50,21 @@ def run(words: Sequence[str]) -> int:
     rest = [word for word in words if word not in TIERS]
     if any(word.startswith("tests") for word in rest):
         return subprocess.run(_pytest(rest), cwd=ROOT).returncode
-    outcomes = [_run_tier(tier, rest) for tier in chosen or TIERS]
-    return _report(outcomes)
+    return _report(_run_all(list(chosen or TIERS), rest))
+
+
+def _run_all(chosen: list[str], rest: list[str]) -> list[Outcome]:
+    """In the order of `TIERS`; of a pair the second one's output comes when it has ended."""
+    outcomes: dict[str, Outcome] = {}
+    for tier in chosen:
+        if tier in outcomes:
+            continue
+        pair = next((p for p in SIDE_BY_SIDE if tier in p and set(p) <= set(chosen)), (tier,))
+        with ThreadPoolExecutor() as lanes:
+            quiet = [lanes.submit(_run_tier, other, rest, True) for other in pair[1:]]
+            outcomes[pair[0]] = _run_tier(pair[0], rest)
+            outcomes |= dict(zip(pair[1:], (lane.result() for lane in quiet), strict=True))
+    return [outcomes[tier] for tier in chosen]
 
 
 def why_not(tier: str) -> str:
@@ -82,17 +99,25 @@ def _missing_for_hosts() -> str:
     return ""
 
 
-def _run_tier(tier: str, rest: list[str]) -> Outcome:
+def _run_tier(tier: str, rest: list[str], quiet: bool = False) -> Outcome:
+    """`quiet`: what it prints is printed once it has ended."""
     reason = why_not(tier)
     if reason:
         say(f"\nSKIPPED tier {tier}: {reason}", style="yellow")
         return Outcome(tier, why_not=reason)
-    say(f"\ntier {tier}", style="bold")
+    if not quiet:
+        say(f"\ntier {tier}", style="bold")
     with TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         words = [*TIERS[tier], f"--junit-xml={report}", *rest]
-        code = subprocess.run(_pytest(words), cwd=ROOT).returncode
-        return _outcome(tier, code, report)
+        ended = subprocess.run(
+            _pytest(words), cwd=ROOT, stdout=subprocess.PIPE if quiet else None, text=True
+        )
+        if quiet:
+            say(f"\ntier {tier}", style="bold")
+            sys.stdout.write(ended.stdout)
+            sys.stdout.flush()
+        return _outcome(tier, ended.returncode, report)
 
 
 def _pytest(words: list[str]) -> list[str]:

@@ -1,6 +1,7 @@
 """What `up` and `join` decide and say: addresses, lines to type, commands for Ray, versions."""
 
 import json
+import threading
 from pathlib import Path
 
 import httpx
@@ -189,6 +190,27 @@ def test_a_tier_without_tests_or_tools_says_why(monkeypatch: pytest.MonkeyPatch)
     assert tiers._missing_modules("xllamacpp") == "not installed: xllamacpp"
     monkeypatch.setattr(tiers.os, "geteuid", lambda: 1000)
     assert tiers._missing_for_hosts() == "network namespaces need root"
+
+
+def test_pairs_of_tiers_run_side_by_side_and_are_reported_in_their_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ran, both = [], threading.Barrier(2, timeout=10)
+
+    def run(tier: str, rest: list[str], quiet: bool = False) -> tiers.Outcome:
+        if tier != "cluster":
+            both.wait()
+        ran.append((tier, quiet))
+        return tiers.Outcome(tier, passed=1)
+
+    monkeypatch.setattr(tiers, "_run_tier", run)
+    outcomes = tiers._run_all(list(tiers.TIERS), [])
+    assert [outcome.tier for outcome in outcomes] == list(tiers.TIERS)
+    assert ran[-1] == ("cluster", False), "alone, and last"
+    assert {tier for tier, quiet in ran if quiet} == {"wire", "real"}
+    both.abort()
+    monkeypatch.setattr(tiers, "_run_tier", lambda tier, rest, quiet=False: tiers.Outcome(tier))
+    assert [outcome.tier for outcome in tiers._run_all(["wire"], [])] == ["wire"]
 
 
 @pytest.mark.parametrize(
