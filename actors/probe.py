@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ import psutil
 import ray
 
 from actors.errors import ModelCallError
+from actors.leftovers import end_idle_workers
 from actors.messages.calls import CallFailed
 from actors.messages.message import Message
 from actors.messages.nodes import NodeReport, NodeVitals
@@ -76,6 +78,10 @@ class NodeProbe:
                 retryable=error.retryable,
                 node=self._local.name,
             )
+
+    def end_idle_workers(self, older_than_s: float) -> int:
+        """Of this PC's Ray node, whose own child this process is. How many were ended."""
+        return end_idle_workers(os.getppid(), older_than_s)
 
     def _read_vitals(self) -> NodeVitals | None:
         try:

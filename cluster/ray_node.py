@@ -63,6 +63,11 @@ def ray_environment(settings: Settings) -> dict[str, str]:
         "REPORTER_UPDATE_INTERVAL_MS": "10000",
         # PCs wait that long for a head that crashed, agents and models in place (60 s by default).
         "RAY_gcs_rpc_server_reconnect_timeout_s": "300",
+        # What Ray's head remembers of the dead (100,000 actors, 1,000 nodes by default): it runs
+        # for months, and each agent that is evicted or killed is one.
+        "RAY_maximum_gcs_destroyed_actor_cached_count": "500",
+        "RAY_maximum_gcs_dead_worker_cached_count": "500",
+        "RAY_maximum_gcs_dead_node_cached_count": "100",
         # A node that is told to end ends: our actors never fall idle, so waiting for that is vain.
         "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0",
         # The replica serves on one loop, and logs no line a request.

@@ -27,8 +27,10 @@ from cluster.reach import Door, Reach
 
 log = logging.getLogger(__name__)
 
-CREATION_S = 90.0
+CREATION_S = 120.0
 """For an actor's process to start: 1 s on an idle PC, far more when several start at once."""
+STUCK_S = 6.0
+"""An actor that is not created by then may find its place taken (`actors/leftovers.py`)."""
 REPORT_S = 15.0
 PROBE_CREATION_S = 60.0
 STOP_S = 10.0
@@ -84,11 +86,8 @@ class RayHosts:
             deadlines=self._deadlines,
         )
         try:
-            handle = await asyncio.to_thread(launch.start_agent, config)
             async with asyncio.timeout(CREATION_S):
-                if not await _patiently(handle.claim, config):
-                    ray.kill(handle)
-                    handle = await _replaced(config)
+                handle = await self._claimed(config)
             async with asyncio.timeout(self._deadlines.first_token_s + self._deadlines.connect_s):
                 failure: CallFailed | None = await handle.load.remote()
         except RayError as error:
@@ -96,6 +95,41 @@ class RayHosts:
         except TimeoutError:
             return _failed(ModelLoadFailed, "The model was not loaded in time.", site)
         return failure or RemoteAgent(handle, site.node)
+
+    async def _claimed(self, config: AgentConfig) -> Any:
+        """The agent that is there, or a new one; one made otherwise is replaced. While none is
+        created, workers that Ray holds for nobody are ended: they may have its place."""
+        handle = await asyncio.to_thread(launch.start_agent, config)
+        asked = asyncio.ensure_future(_patiently(handle.claim, config))
+        try:
+            while not (await asyncio.wait((asked,), timeout=STUCK_S))[0]:
+                await self._make_room(config.node)
+            if await asked:
+                return handle
+        finally:
+            asked.cancel()
+        ray.kill(handle)
+        return await _replaced(config)
+
+    async def _make_room(self, name: str) -> None:
+        probe = next(
+            (
+                self._probes[n.node_id]
+                for n in self._nodes
+                if n.name == name and n.node_id in self._probes
+            ),
+            None,
+        )
+        if probe is None:
+            return
+        try:
+            async with asyncio.timeout(STUCK_S):
+                ended = await probe.end_idle_workers.remote(STUCK_S)
+        except (RayError, TimeoutError) as error:
+            log.info("%s is not asked for idle workers: %s", name, type(error).__name__)
+            return
+        if ended:
+            log.warning("%s: %d workers held a place for nobody; they were ended", name, ended)
 
     async def stop(self, site: Site) -> None:
         """Unloads, as far as the agent answers, and ends the actor."""
