@@ -237,6 +237,8 @@ def _guard(session: Session) -> Step | None:
     if session.draft is None:
         return None
     author, absent = best(session), _absent(session, "guard")
+    if session.draft.content.strip() == session.text(author).strip():
+        return Conclude()  # nothing to choose between
     owed_by = tuple(
         agent_id
         for agent_id in _in_seat_order(session, session.opinions)

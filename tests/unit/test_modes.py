@@ -321,6 +321,18 @@ class TestGuard:
         assert session.final_answer.guard.verdict == "unfinished"
         assert "because" in session.final_answer.content
 
+    async def test_a_synthesis_that_repeats_the_best_opinion_is_not_compared(
+        self, tmp_path: Path
+    ) -> None:
+        same = saying("synthesis", lambda call: "Because.")
+        said = lambda call: (  # noqa: E731
+            "Because." if stage_of_call(call) == "opinions" else same(call)
+        )
+        session, calls, _ = await sat(tmp_path, request(), said)
+        assert "guard" not in stages(calls)
+        assert session.final_answer is not None and session.final_answer.guard is not None
+        assert session.final_answer.guard.verdict == "stands"
+
     async def test_one_opinion_has_nobody_to_judge_it(self, tmp_path: Path) -> None:
         session, calls, _ = await sat(tmp_path, request(seats=1))
         assert stages(calls) == {"opinions": 1, "synthesis": 1}
