@@ -29,6 +29,8 @@ QUICK_MS, SLOW_MS = 50, 400
 """Of a model call: for the hundred at once, and where models are what there is too little of."""
 REFUSED_P99_MS = 100
 FACTOR = 5
+WHOLE = {"COUNCIL_EARLY_STOP": "false"}
+"""Every review is heard, so that its absence is a fault."""
 WARM_UP = 10
 """Councils after which the models are loaded, and how long calls take is learnt."""
 
@@ -187,10 +189,13 @@ def main() -> None:
     parser.add_argument("--queue-s", type=float, default=20.0, help="COUNCIL_MAX_QUEUE_S")
     parser.add_argument("--port", type=int, default=18082)
     chosen = parser.parse_args()
-    with fake_ollama(QUICK_MS) as ollama, our_council(ollama, chosen.port) as (url, _):
+    with fake_ollama(QUICK_MS) as ollama, our_council(ollama, chosen.port, **WHOLE) as (url, _):
         together = asyncio.run(play_at_once(url, chosen.councils))
     few = {"COUNCIL_MAX_QUEUE_S": str(chosen.queue_s), "OLLAMA_NUM_PARALLEL": "1"}
-    with fake_ollama(SLOW_MS) as ollama, our_council(ollama, chosen.port, **few) as (url, _):
+    with (
+        fake_ollama(SLOW_MS) as ollama,
+        our_council(ollama, chosen.port, **few, **WHOLE) as (url, _),
+    ):
         over, capacity = asyncio.run(play_too_many(url, chosen.seconds))
     console = Console(width=100)
     console.print(report(together, over, capacity))

@@ -2,9 +2,10 @@
 
     .venv/bin/python -m benchmarks.overhead [--rounds 40] [--quick]
 
-Both sides make the same calls (opinions at once, reviews at once, one synthesis) to the same fake
-Ollama, in one run and in turns, so that the machine's mood hits both. Ours streams every opinion
-and stores every step. Absolute times are the machine's; read the ratios.
+Both sides make the same calls (opinions at once, then each reviewer's critique and ballot, one
+synthesis, and the guard's comparisons) to the same fake Ollama, in one run and in turns, so that
+the machine's mood hits both. Ours streams every opinion and stores every step. Absolute times are
+the machine's; read the ratios.
 """
 
 import argparse
@@ -12,13 +13,16 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable
+from itertools import cycle
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
 from rich.console import Console
 from rich.table import Table
 
+from actors.council.guard import SCHEMA
 from actors.council.review_prompts import ballot_schema
 from benchmarks.running import (
     CHAIRMAN,
@@ -37,8 +41,10 @@ Ask = Callable[[int], Awaitable[None]]
 async def bare(http: httpx.AsyncClient, ollama: str, seats: int) -> None:
     """The same calls with nothing around them."""
 
-    async def call(model: str, text: str, schema: dict[str, object] | None = None) -> str:
-        body = {"model": model, "messages": [{"role": "user", "content": text}], "stream": True}
+    async def call(model: str, *turns: str, schema: dict[str, Any] | None = None) -> str:
+        roles = cycle(("user", "assistant"))
+        messages = [{"role": r, "content": c} for r, c in zip(roles, turns, strict=False)]
+        body = {"model": model, "messages": messages, "stream": True}
         if schema:
             body["format"] = schema
         pieces = []
@@ -51,9 +57,19 @@ async def bare(http: httpx.AsyncClient, ollama: str, seats: int) -> None:
     opinions = await asyncio.gather(*(call(model, QUERY) for model in models))
     shared = "\n".join([QUERY, *opinions])
     labels = [chr(65 + n) for n in range(seats - 1)]
-    schema = ballot_schema(labels, with_reasoning=True)
-    reviews = await asyncio.gather(*(call(model, shared, schema) for model in models))
-    await call(CHAIRMAN, "\n".join([shared, *reviews]))
+    ballot = ballot_schema(labels, with_reasoning=False)
+
+    async def review(model: str) -> str:
+        critique = await call(model, shared)
+        return critique + await call(model, shared, critique, "Now the ballot.", schema=ballot)
+
+    async def compare(model: str, synthesis: str, opinion: str) -> None:
+        await call(model, f"{QUERY} {synthesis} {opinion}", schema=SCHEMA)
+        await call(model, f"{QUERY} {opinion} {synthesis}", schema=SCHEMA)
+
+    reviews = await asyncio.gather(*(review(model) for model in models))
+    synthesis = await call(CHAIRMAN, "\n".join([shared, *reviews]))
+    await asyncio.gather(*(compare(model, synthesis, opinions[0]) for model in models[1:]))
 
 
 async def ours(http: httpx.AsyncClient, url: str, seats: int) -> None:
@@ -185,7 +201,11 @@ def main() -> None:
         table.add_column(column, justify="right")
     memory, delays = 0.0, []
     for latency_ms in (0, 50):
-        with fake_ollama(latency_ms) as ollama, our_council(ollama, chosen.port) as (url, home):
+        whole = {"COUNCIL_EARLY_STOP": "false"}  # every review, as the other side has it
+        with (
+            fake_ollama(latency_ms) as ollama,
+            our_council(ollama, chosen.port, **whole) as (url, home),
+        ):
             for seats in (3, 5):
                 row = asyncio.run(measure(latency_ms, seats, url, ollama, home, rounds))
                 table.add_row(*row)
