@@ -11,6 +11,7 @@ from actors.messages.events import (
     CHAIRMAN,
     AnswerEvent,
     FinalAnswerGiven,
+    GuardHeard,
     OpinionHeard,
     ReviewHeard,
     StoredEvent,
@@ -122,7 +123,7 @@ def derived_notices(session: Session) -> Iterator[Notice]:
             agent_id=absence.agent_id,
         )
     for answer in answers(session):
-        if answer.truncated:
+        if answer.truncated and not isinstance(answer, GuardHeard):  # which then is a tie
             yield Notice(
                 code="truncated",
                 detail=f"{_who(session, answer.agent_id)} hit the output limit; "

@@ -29,8 +29,9 @@ TEMPERATURE = 0.2
 """A ballot is a judgement, not a draft: low, but not 0, where small models repeat themselves."""
 SAID_KEPT = 4_000
 """Characters of what could not be read that are shown again: it may be endless."""
-VOTE_TOKENS = 40
-"""What a vote without reasons takes at most, with the white space that small models put in."""
+BALLOT_TOKENS, VOTE_TOKENS = 24, 48
+"""What a ballot without reasons takes at most, and each of its votes, with the white space that
+small models put in."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def review_call(
 ) -> GenerateCall:
     """`fitted`: the answers as `fitted_answers` cut them for this room."""
     names, tokens = list(votable(session, task)), limits.review(room.num_ctx)
-    seat, ballot = session.seat(task.reviewer), min(tokens // 2, VOTE_TOKENS * len(names))
+    seat, ballot = session.seat(task.reviewer), _ballot_tokens(len(names), tokens)
     then = FollowUp(
         ask=ballot_request(names), format=ballot_schema(names, False), num_predict=ballot
     )
@@ -105,7 +106,7 @@ def repair_call(
         call_id=call_id(session, "review", task.reviewer, f"{task.about or ''}again"),
         model=session.seat(task.reviewer).model,
         messages=(*turns, _turn("user", repair_request(names, why))),
-        options=_options(session, task, min(limits.review(room.num_ctx), VOTE_TOKENS * len(names))),
+        options=_options(session, task, _ballot_tokens(len(names), limits.review(room.num_ctx))),
         format=ballot_schema(names, False),
         think=False,
         timeout_s=room.timeout_s,
@@ -152,6 +153,11 @@ def _asked(session: Session, task: Task, fitted: Fitted) -> tuple[ChatMessage, .
 def _options(session: Session, task: Task, num_predict: int) -> ModelOptions:
     seed = session.seat(task.reviewer).options.seed
     return ModelOptions(temperature=TEMPERATURE, seed=seed, num_predict=num_predict)
+
+
+def _ballot_tokens(votes: int, review_tokens: int) -> int:
+    """At most half of what a review may have."""
+    return min(review_tokens // 2, BALLOT_TOKENS + VOTE_TOKENS * votes)
 
 
 def _turn(role: str, content: str) -> ChatMessage:
