@@ -1,4 +1,4 @@
-"""Commands that measure the council as it runs"""
+"""Commands that measure the council as it runs."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -15,6 +15,8 @@ group = typer.Typer()
 
 
 class Mode(StrEnum):
+    """`actors.messages.procedure.Mode`, in the one form that may be repeated on a command line."""
+
     FAST = "fast"
     STANDARD = "standard"
     THOROUGH = "thorough"
