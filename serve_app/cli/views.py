@@ -73,7 +73,8 @@ def heading(voice: Voice) -> str:
 def finished(hearing: Hearing) -> Iterator[tuple[str, RenderableType]]:
     """What will not change any more, each under a name: the stages that are over, the scores."""
     beyond = ("revision", "synthesis", "guard", "complete", "error")
-    if hearing.stage in ("review", *beyond) and of_stage(hearing, "opinions"):
+    over = hearing.ranking or hearing.stage in ("review", *beyond)
+    if over and of_stage(hearing, "opinions"):
         yield "opinions", stage_end(hearing, "opinions")
     if (hearing.ranking or hearing.stage in beyond) and of_stage(hearing, "review"):
         yield "review", stage_end(hearing, "review")

@@ -141,6 +141,77 @@ def test_stages_that_are_over_are_drawn_once_each_under_a_name() -> None:
     assert "Beta" in table and "8.0" in table and "–" in table
 
 
+def test_of_a_fast_council_opinions_come_first_and_then_who_agrees_most() -> None:
+    line = {"agent_id": "agent_2", "place": 1, "mean_score": 0.0, "votes": 0, "points": 0.61}
+    count = {"kind": "number", "answers": {"agent_1": "42", "agent_2": "42"}, "winner": "42",
+             "votes": 2}  # fmt: skip
+    ranking = {
+        "kind": "ranking", "seq": 4, "method": "consensus", "ranking": [line], "count": count,
+    }  # fmt: skip
+    hearing = sitting(OPINIONS, ranking)
+    assert [name for name, _ in views.finished(hearing)] == ["opinions", "scores"]
+    told = views.plain_scores(hearing)
+    assert told == (
+        "1. Beta: 0.61 points, by how much it agrees with the others\n2 of 2 opinions answer 42."
+    )
+    undecided = {**count, "winner": None, "votes": 0, "answers": {"agent_1": "41", "agent_2": "42"}}
+    split = sitting(OPINIONS, {**ranking, "count": undecided})
+    assert "The opinions answer 41, 42: none of them most often." in views.plain_scores(split)
+
+
+def test_reviews_of_one_opinion_each_are_gathered_by_their_reviewer() -> None:
+    def review(about: str, score: int) -> dict[str, Any]:
+        votes = [{"agent_id": about, "score": score}]
+        return {"kind": "review", "seq": 6, "agent_id": "agent_1", "about": about,
+                "rankings": votes, "rejected": []}  # fmt: skip
+
+    hearing = sitting(OPINIONS, REVIEW, review("agent_2", 8), review("agent_3", 5))
+    assert of_stage(hearing, "review")[0].text == "Beta 8/10, agent_3 5/10"
+
+
+def test_revisions_and_the_guard_have_panels_of_those_who_speak() -> None:
+    def stage(name: str, seq: int) -> dict[str, Any]:
+        return {"kind": "stage_started", "seq": seq, "stage": name}
+
+    def compared(better: str | None, seq: int) -> dict[str, Any]:
+        return {"kind": "guard_ballot", "seq": seq, "agent_id": "agent_2", "better": better}
+
+    revised = {"kind": "revision", "seq": 8, "agent_id": "agent_1", "content": "Better words."}
+    draft = {"kind": "synthesis", "seq": 10, "agent_id": "chairman", "content": "So it is."}
+    hearing = sitting(OPINIONS, REVIEW, stage("revision", 7), revised, stage("synthesis", 9))
+    assert [voice.name for voice in of_stage(hearing, "revision")] == ["Alpha"]
+    assert "revision" in [name for name, _ in views.finished(hearing)]
+    hearing = heard(hearing, draft)
+    assert of_stage(hearing, "synthesis")[0].text == "So it is."
+    for event in (stage("guard", 11), compared("synthesis", 12), compared(None, 13)):
+        hearing = heard(hearing, event)
+    (voice,) = of_stage(hearing, "guard")
+    assert voice.text == "the synthesis, then nothing that could be read"
+    assert "Guard" in drawn(views.live(hearing, SIZE))
+    ended = heard(hearing, {"kind": "session_closed", "seq": 14, "outcome": "complete"})
+    assert [name for name, _ in views.finished(ended)][-1] == "guard"
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        ({"basis": "synthesis", "fallback": None, "guard": {"verdict": "stands"}}, ""),
+        ({"basis": "opinion", "fallback": None, "guard": None}, "The opinion of Beta."),
+        ({"basis": "opinion", "fallback": "x"}, "Not the chairman's: x"),
+        (
+            {
+                "basis": "opinion",
+                "guard": {"verdict": "lost", "for_opinion": 2, "for_synthesis": 1},
+            },
+            "The opinion of Beta: 2 judges preferred it to the synthesis, 1 did not.",
+        ),
+    ],
+)
+def test_what_the_answer_is_if_not_the_synthesis(answer: dict[str, Any], told: str) -> None:
+    whole = {"sources_cited": ["agent_2"], **answer}
+    assert views._why_no_synthesis(whole, {"agent_2": "Beta"}) == told
+
+
 def test_what_a_model_writes_is_neither_markup_nor_a_terminal_command() -> None:
     text = "[bold]x[/bold] [link=http://evil]y[/link]\x1b]0;owned\x07\x1b[2J\x9b31m"
     shown = drawn(views.live(sitting(OPINIONS, delta(text, 0)), SIZE))
