@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from actors.council.accounting import stage_of
-from actors.council.deliberation import comparisons, is_guarded, next_step
+from actors.council.deliberation import comparisons, next_step
 from actors.council.model_names import canonical
 from actors.council.session import Session
 from actors.council.steps import AskGuard, AskSynthesis, Closed, Conclude, UseOpinion
@@ -181,7 +181,7 @@ def _calls(session: Session, known: Experience) -> Iterator[tuple[str, Load]]:
     length = known.length(model, "synthesis")
     if session.draft is None:
         yield model, Load(1.0, PROMPT_TOKENS["synthesis"] + written, length)
-    if is_guarded(session):
+    if session.procedure.guard and len(speakers) > 1:
         judges = step.agent_ids if isinstance(step, AskGuard) else list(texts)[1:]
         prompt = PROMPT_TOKENS["guard"] + question + length + written / max(1, len(texts))
         for judge in judges:

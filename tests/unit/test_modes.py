@@ -321,6 +321,21 @@ class TestGuard:
         assert session.final_answer.guard.verdict == "unfinished"
         assert "because" in session.final_answer.content
 
+    async def test_where_the_chairman_fails_the_stand_in_is_guarded_too(
+        self, tmp_path: Path
+    ) -> None:
+        failed = CallFailed(code="x", detail="y", retryable=False)
+
+        def script(call: GenerateCall) -> Reply:
+            is_chair = stage_of_call(call) == "synthesis" and call.model == "d:1"
+            return failed if is_chair else plausible(call)
+
+        session, calls, _ = await sat(tmp_path, request(), script)
+        final = session.final_answer
+        assert final is not None and final.guard is not None
+        assert final.fallback == "chairman_failed_best_agent_model_stood_in"
+        assert stages(calls)["guard"] == 4 and session.degraded
+
     async def test_a_synthesis_that_repeats_the_best_opinion_is_not_compared(
         self, tmp_path: Path
     ) -> None:
@@ -386,6 +401,20 @@ class TestThorough:
         prompt = next(c for c in calls if stage_of_call(c) == "synthesis").messages[-1].content
         assert prompt.count("Better words of agent_") == 3 and "Opinion of" not in prompt
         assert session.opinions[0].content == "Opinion of agent_1", "what was said first is kept"
+
+    async def test_at_the_deadline_a_revision_that_is_owed_is_an_absence(
+        self, tmp_path: Path
+    ) -> None:
+        never = asyncio.Event()
+        pool = ScriptedPool(
+            MODELS, plausible, lambda call: never if stage_of_call(call) == "revision" else None
+        )
+        asked = request("thorough").model_copy(update={"deadline_s": 1.0})
+        async with council(tmp_path, pool) as orchestrator:
+            session = await orchestrator.wait((await orchestrator.open(asked)).session_id)
+        assert session.error_code == "deadline"
+        assert {(a.stage, a.code) for a in session.absences} == {("revision", "timeout")}
+        assert len(session.absences) == 3
 
     async def test_a_reviewer_that_fails_is_absent_once(self, tmp_path: Path) -> None:
         failed = CallFailed(code="x", detail="y", retryable=False)

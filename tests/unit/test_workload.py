@@ -23,20 +23,27 @@ from actors.messages.events import (
     CHAIRMAN,
     AbsenceNoted,
     FinalAnswerGiven,
+    GuardHeard,
     OpinionHeard,
     ReviewHeard,
     SessionClosed,
     SessionStarted,
     Stage,
     StoredEvent,
+    SynthesisDrafted,
 )
+from actors.messages.procedure import Procedure
 from actors.messages.requests import CouncilRequest, ModelOptions, Seat, WorkerRequest
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 NOTHING_KNOWN = Experience()
 
 
-def started(models: Sequence[str] = ("a", "b", "a"), query: str = "Why?") -> Session:
+def started(
+    models: Sequence[str] = ("a", "b", "a"),
+    query: str = "Why?",
+    procedure: Procedure = Procedure(),  # noqa: B008 - a frozen value
+) -> Session:
     return begin(
         SessionStarted(
             session_id="s",
@@ -50,6 +57,7 @@ def started(models: Sequence[str] = ("a", "b", "a"), query: str = "Why?") -> Ses
             chairman_model="chair",
             seed=7,
             deadline_at=START + timedelta(seconds=600),
+            procedure=procedure,
         )
     )
 
@@ -125,6 +133,40 @@ def test_the_stand_in_of_a_failed_chairman_owes_the_synthesis() -> None:
     )
     assert calls(session) == {"a:latest": 1}
     assert calls(after(session, absence(CHAIRMAN, "synthesis", "a"))) == {}
+
+
+def test_a_fast_council_owes_opinions_only() -> None:
+    session = started(procedure=Procedure(mode="fast"))
+    assert calls(session) == {"a:latest": 2, "b:latest": 1}
+    assert calls(after(session, *(opinion(f"agent_{n}") for n in (1, 2, 3)))) == {}
+
+
+def test_pairwise_reviews_are_owed_one_by_one() -> None:
+    session = started(procedure=Procedure(review="pairwise"))
+    assert calls(session) == {"a:latest": 2 + 4, "b:latest": 1 + 2, "chair:latest": 1}
+    one = review("agent_1").model_copy(update={"about": "agent_2"})
+    opinions = [opinion(f"agent_{n}", m) for n, m in ((1, "a"), (2, "b"), (3, "a"))]
+    assert calls(after(session, *opinions, one))["a:latest"] == 3
+
+
+def test_the_guard_is_owed_two_comparisons_by_all_but_one() -> None:
+    session = started(procedure=Procedure(guard=True))
+    assert calls(session) == {"a:latest": 4 + 2, "b:latest": 2 + 2, "chair:latest": 1}
+    opinions = [opinion(f"agent_{n}", m, f"{n}") for n, m in ((1, "a"), (2, "b"), (3, "a"))]
+    reviews = [review(f"agent_{n}", m) for n, m in ((1, "a"), (2, "b"), (3, "a"))]
+    draft = SynthesisDrafted(**spoken(CHAIRMAN, "chair", "So."))
+    guarded = after(session, *opinions, *reviews, draft)
+    assert calls(guarded) == {"b:latest": 2, "a:latest": 2}
+    seen = GuardHeard(**spoken("agent_2", "b", "{}"), first="opinion", better="tie")
+    assert calls(after(guarded, seen)) == {"b:latest": 1, "a:latest": 2}
+    rest = [
+        seen.model_copy(update={"first": "synthesis"}),
+        *(
+            seen.model_copy(update={"agent_id": "agent_3", "first": first})
+            for first in ("synthesis", "opinion")
+        ),
+    ]
+    assert calls(after(guarded, seen, *rest)) == {}, "only the conclusion is left"
 
 
 def test_nothing_is_owed_to_a_closed_session() -> None:
