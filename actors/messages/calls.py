@@ -129,8 +129,8 @@ class SynthesisBrief(Message):
     """What the chairman is given: the question, the anonymous answers, and how they ranked.
 
     `standings` are lines of plain text by label, best first; `critiques` what judges wrote of each;
-    `remarks` what else the chairman should know; `seed` names the delimiters; `divided` = the judges
-    hardly agree, so the answer ends with a minority note.
+    `remarks` what else the chairman should know; `seed` names the delimiters; `divided` = the
+    judges hardly agree, so the answer ends with a minority note.
     """
 
     call_id: str
