@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from actors.messages.procedure import Mode
-from serve_app.cli.commands.options import settings_of
+from serve_app.cli.commands.options import Chairman, Seats, settings_of
 
 PANEL = "Questions"
 """The heading in the help."""
@@ -19,11 +19,8 @@ def ask(
         list[str] | None,
         typer.Argument(metavar="QUESTION", help="The question; - reads it from standard input."),
     ] = None,
-    agent: Annotated[
-        list[str] | None,
-        typer.Option(metavar="MODEL[=NAME]", help="A seat; repeat it for more (1 to 5)."),
-    ] = None,
-    chairman: Annotated[str | None, typer.Option(help="The chairman's model.")] = None,
+    agent: Seats = None,
+    chairman: Chairman = None,
     mode: Annotated[
         Mode | None,
         typer.Option(
