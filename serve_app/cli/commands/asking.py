@@ -59,6 +59,31 @@ def status() -> None:
 
 
 @group.command(rich_help_panel=PANEL)
+def watch(
+    every: Annotated[float, typer.Option(min=0.2, help="Seconds between two looks.")] = 2.0,
+) -> None:
+    """The council at a glance, over and over: PCs, models, open sessions."""
+    from serve_app.cli import watch as command
+    from serve_app.cli.client import client_of
+
+    command.watch(client_of(settings_of()), every)
+
+
+@group.command(rich_help_panel=PANEL)
+def show(
+    session_id: Annotated[
+        str, typer.Argument(metavar="SESSION", help="Its id or how it begins; last = the newest.")
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the session as JSON.")] = False,
+) -> None:
+    """A session as ask showed it; one that is open is followed to its end."""
+    from serve_app.cli import show as command
+    from serve_app.cli.client import client_of
+
+    raise typer.Exit(command.show(client_of(settings_of()), session_id, as_json))
+
+
+@group.command(rich_help_panel=PANEL)
 def models() -> None:
     """Models that are installed, and where; and recommended ones."""
     from serve_app.cli import status as command
