@@ -22,7 +22,7 @@ from actors.council.session import Session, replay
 from actors.errors import CouncilError, SessionFinished, SessionRunning, Superseded
 from actors.hearing import Chairman, Hearing
 from actors.messages.configs import OrchestratorConfig
-from actors.messages.events import AnswerEvent, LiveEvent, StoredEvent
+from actors.messages.events import AnswerEvent, DeltaEvent, LiveEvent, Stage, StoredEvent
 from actors.messages.nodes import ModelCatalogue, NodeReport, NodeStanding
 from actors.messages.requests import CouncilRequest, WorkerRequest, WorkerResult
 from actors.messages.sessions import CouncilSession, SessionSummary
@@ -132,11 +132,13 @@ class CouncilOrchestrator:
             if stored:
                 yield list[StoredEvent | LiveEvent](stored)
                 after = stored[-1].seq
-            if speaking := _still_speaking(so_far, stored):
+            answered = _answered(stored)
+            if speaking := _still_speaking(so_far, answered):
                 yield speaking
             if reader is not None and not _is_over(stored):
                 async for batch in reader.batches(after):
-                    yield batch
+                    if fresh := _still_speaking(batch, answered):
+                        yield fresh
         finally:
             if reader is not None:
                 reader.leave()
@@ -270,10 +272,20 @@ def _refused(opening: "asyncio.Task[CouncilSession]") -> None:
         log.error("a question was not accepted: %s", told(error))
 
 
-def _still_speaking(so_far: Batch, stored: list[StoredEvent]) -> Batch:
-    """The texts so far, without those whose answer is stored by now."""
-    answered = {(stage_of(e), e.agent_id) for e in stored if isinstance(e, AnswerEvent)}
-    return [d for d in so_far if (stage_of(d), getattr(d, "agent_id", "")) not in answered]
+def _answered(stored: list[StoredEvent]) -> dict[tuple[Stage, str], int]:
+    """(stage, seat) → `seq` of the last answer in `stored`."""
+    return {(stage_of(e), e.agent_id): e.seq for e in stored if isinstance(e, AnswerEvent)}
+
+
+def _still_speaking(batch: Batch, answered: dict[tuple[Stage, str], int]) -> Batch:
+    """Without pieces of answers that a reader has been given whole: what is stored may be read
+    before the last pieces of its text are told. Those carry an older `seq`."""
+    return [
+        event
+        for event in batch
+        if not isinstance(event, DeltaEvent)
+        or event.seq >= answered.get((stage_of(event), event.agent_id), 0)
+    ]
 
 
 def _is_over(stored: list[StoredEvent]) -> bool:

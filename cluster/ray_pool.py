@@ -27,9 +27,9 @@ from cluster.reach import Door, Reach
 
 log = logging.getLogger(__name__)
 
-CREATION_S = 120.0
+CREATION_S = 150.0
 """For an actor's process to start: 1 s on an idle PC, far more when several start at once."""
-STUCK_S = 6.0
+STUCK_S = 12.0
 """An actor that is not created by then may find its place taken (`actors/leftovers.py`)."""
 REPORT_S = 15.0
 PROBE_CREATION_S = 60.0
@@ -98,12 +98,15 @@ class RayHosts:
 
     async def _claimed(self, config: AgentConfig) -> Any:
         """The agent that is there, or a new one; one made otherwise is replaced. While none is
-        created, workers that Ray holds for nobody are ended: they may have its place."""
+        created, workers that Ray holds for nobody are ended: they may have its place. Over a bad
+        cable a worker itself takes long to begin, so each round is twice as patient."""
         handle = await asyncio.to_thread(launch.start_agent, config)
         asked = asyncio.ensure_future(_patiently(handle.claim, config))
+        patience_s = STUCK_S
         try:
-            while not (await asyncio.wait((asked,), timeout=STUCK_S))[0]:
-                await self._make_room(config.node)
+            while not (await asyncio.wait((asked,), timeout=patience_s))[0]:
+                await self._make_room(config.node, patience_s)
+                patience_s *= 2
             if await asked:
                 return handle
         finally:
@@ -111,7 +114,7 @@ class RayHosts:
         ray.kill(handle)
         return await _replaced(config)
 
-    async def _make_room(self, name: str) -> None:
+    async def _make_room(self, name: str, older_than_s: float) -> None:
         probe = next(
             (
                 self._probes[n.node_id]
@@ -123,8 +126,8 @@ class RayHosts:
         if probe is None:
             return
         try:
-            async with asyncio.timeout(STUCK_S):
-                ended = await probe.end_idle_workers.remote(STUCK_S)
+            async with asyncio.timeout(REPORT_S):
+                ended = await probe.end_idle_workers.remote(older_than_s)
         except (RayError, TimeoutError) as error:
             log.info("%s is not asked for idle workers: %s", name, type(error).__name__)
             return

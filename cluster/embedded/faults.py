@@ -43,7 +43,7 @@ class PromptTooLong(EngineError):
 class LoadFailed(EngineError):
     def __init__(self, ending: str, told: str) -> None:
         words = f"llama-server process has terminated: {ending}"
-        super().__init__(500, f"{words}: {told}" if told else words)
+        super().__init__(500, f"{words}: {told or 'it said no reason; is the file whole?'}")
 
 
 class RunnerDied(EngineError):

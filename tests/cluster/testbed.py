@@ -127,18 +127,18 @@ class Testbed:
         for model in ("gamma", "delta"):
             until(lambda m=model: self.council.knows(m), STARTS_S, f"the PC of {model} is there")
         for server in self.servers.values():
-            server.script("*", "answer", latency_s=15, always=True)
+            server.script("*", "answer", latency_s=40, always=True)
         asked = self.council.open("alpha", "alpha", "beta", "beta", "gamma")
         also = self.council.open("delta")
         try:
-            until(self._all_at_work, 30, "all are at work at once")
+            until(self._all_at_work, 90, "all are at work at once")
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self._standing(asked, also)}") from None
         finally:
             for server in self.servers.values():
                 server.unscript()
         for session_id in (asked, also):
-            assert self.council.ended(session_id, 60)["stage"] == "complete"
+            assert self.council.ended(session_id, 120)["stage"] == "complete"
 
     def integrity(self) -> str:
         """SQLite's own verdict on the store, while the council goes on: `ok`, or what is wrong."""

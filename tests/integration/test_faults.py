@@ -17,7 +17,7 @@ from actors.errors import ModelNotInstalled, NoModelServer
 from actors.messages.events import AbsenceNoted, AgentStarted, OpinionHeard
 from actors.messages.requests import AgentSpec, CouncilRequest
 from cluster.pool import PoolConfig
-from tests.fakes import FakeModel, FakeOllama
+from tests.fakes import FakeModel, FakeOllama, Request
 from tests.fakes import replies as say
 from tests.fakes.http import Exchange
 from tests.local_council import LocalPc, kept, kept_events
@@ -347,6 +347,11 @@ REVIEWS: dict[str, tuple[Texts, int, int]] = {
 }
 
 
+def judging(request: Request) -> bool:
+    """A review, or the ballot that is asked for once more."""
+    return any(at(stage)(request) for stage in ("review", "ballot"))
+
+
 def reviewing(make: Texts) -> say.Reply:
     async def reply(fake: FakeOllama, exchange: Exchange) -> None:
         they = labels_of(exchange.request.json["format"])
@@ -367,7 +372,7 @@ def large(text: str) -> say.Reply:
 async def test_row_23_review_text(
     tmp_path: Path, fake: FakeOllama, make: Texts, votes: int, rejected: int
 ) -> None:
-    fake.always(at("review"), reviewing(make))
+    fake.always(judging, reviewing(make))
     async with sitting(tmp_path, fake) as council:
         session = await council.ask(REQUEST)
     assert (session.stage, session.degraded) == ("complete", votes == 0)
@@ -377,7 +382,7 @@ async def test_row_23_review_text(
         assert all(1 <= line.score <= 10 for line in review.rankings)
         judged = {line.agent_id for line in review.rankings}
         assert judged <= SEATS - {review.reviewer_id}
-    asked = len(chats(fake, "review"))
+    asked = len(chats(fake, "review")) + len(chats(fake, "ballot"))
     assert asked == (3 if votes else 6), "only a ballot without a vote is asked for once more"
     json.loads(session.model_dump_json())
     assert await kept(tmp_path, session.session_id) == session
@@ -385,7 +390,7 @@ async def test_row_23_review_text(
 
 async def test_row_23_bad_utf8(tmp_path: Path, fake: FakeOllama) -> None:
     bad = b'{"message": {"content": "{\\"rankings\\": [{\\"agent_id\\": \\"\xff\\"}]} \xc3"}}\n'
-    fake.always(at("review"), say.raw(bad, b'{"done": true, "done_reason": "stop"}\n'))
+    fake.always(judging, say.raw(bad, b'{"done": true, "done_reason": "stop"}\n'))
     async with sitting(tmp_path, fake) as council:
         session = await council.ask(REQUEST)
     assert session.stage == "complete"
@@ -394,7 +399,7 @@ async def test_row_23_bad_utf8(tmp_path: Path, fake: FakeOllama) -> None:
 
 
 async def test_row_24_all_reviews_invalid(tmp_path: Path, fake: FakeOllama) -> None:
-    fake.always(at("review"), say.Answer(text="I like them all."))
+    fake.always(judging, say.Answer(text="I like them all."))
     async with sitting(tmp_path, fake) as council:
         session = await council.ask(REQUEST)
     assert ended(session) == ("complete", None, True)

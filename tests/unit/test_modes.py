@@ -13,7 +13,7 @@ import pytest
 from actors.chairman import ChairmanActor
 from actors.messages.calls import CallFailed, GenerateCall
 from actors.messages.configs import OrchestratorConfig
-from actors.messages.events import AnswerEvent, StoredEvent
+from actors.messages.events import AnswerEvent, ReviewDelta, StoredEvent
 from actors.messages.procedure import ProcedureDefaults
 from actors.messages.requests import AgentSpec, CouncilRequest
 from actors.messages.sessions import CouncilSession
@@ -436,6 +436,28 @@ def scoring(call: GenerateCall) -> Reply:
     (label,) = labels_of(call.format)  # type: ignore[arg-type]
     number = int(prompt.partition("Opinion of agent_")[2][0])
     return json.dumps({"rankings": [{"agent_id": label, "score": 3 * number}]})
+
+    async def test_who_comes_back_during_the_second_review_hears_its_text_so_far(
+        self, tmp_path: Path
+    ) -> None:
+        """The seat has an answer in the stage already: that one, and not this text, is over."""
+        held = asyncio.Event()
+        waits = lambda call: (  # noqa: E731
+            held if call.call_id.endswith(":review:agent_1:agent_3") else None
+        )
+        pool = ScriptedPool(MODELS, plausible, waits)
+        async with council(tmp_path, pool) as orchestrator:
+            session_id = (await orchestrator.open(request("thorough"))).session_id
+            await quiet(orchestrator, session_id)
+            told: list[Any] = []
+            events = orchestrator.events(session_id)
+            while not any(isinstance(event, ReviewDelta) for event in told):
+                told += await asyncio.wait_for(anext(events), 5)
+            held.set()
+            session = await orchestrator.wait(session_id)
+        (piece,) = [event for event in told if isinstance(event, ReviewDelta)]
+        assert (piece.agent_id, piece.offset) == ("agent_1", 0) and piece.text
+        assert session.stage == "complete"
 
 
 class TestResumed:
