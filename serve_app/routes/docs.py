@@ -31,8 +31,8 @@ async def docs(request: Request) -> HTMLResponse:
     ]
     intro = (
         '<p><a href="/">The page</a>. Made from <a href="/openapi.json">/openapi.json</a>, which '
-        "has every schema. Errors are <code>application/problem+json</code>. The events of a session also come over "
-        "<code>WS /api/council/ws/{session_id}?after=</code>.</p>"
+        "has every schema. Errors are <code>application/problem+json</code>. The events of a "
+        "session also come over <code>WS /api/council/ws/{session_id}?after=</code>.</p>"
     )
     return _page("HTTP interface", f"{intro}<dl>{''.join(entries)}</dl>")
 

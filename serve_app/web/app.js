@@ -1,14 +1,15 @@
 // The page as a whole: which view is shown, the key, the language, the footer.
 
-import { forgetKey, get, hasKey, whenLocked } from "./api.js";
+import { Problem, forgetKey, get, hasKey, whenLocked } from "./api.js";
 import { askView } from "./ask.js";
 import { clusterView } from "./cluster.js";
+import { docsView } from "./docs.js";
 import { element, fill } from "./dom.js";
 import { historyView } from "./history.js";
 import { choose, language, say } from "./words.js";
 import { watchView } from "./watch.js";
 
-const VIEWS = { "": askView, ask: askView, session: watchView, history: historyView, cluster: clusterView };
+const VIEWS = { "": askView, ask: askView, session: watchView, history: historyView, cluster: clusterView, docs: docsView };
 const place = (id) => document.getElementById(id);
 
 let shown = { name: null, id: null, leave: () => {}, stay: () => false };
@@ -19,7 +20,6 @@ const parts = () => location.hash.replace(/^#\/?/, "").split("/").map(decodeURIC
 
 /** Shows what the address names. Where the same session is shown already, it stays. */
 function show() {
-  if (location.hash === "#main") return place("main").focus();
   const [name, id, seat] = parts();
   if (shown.name === name && shown.id === id && shown.stay(seat)) return;
   shown.leave();
@@ -64,7 +64,10 @@ function askForKey(whyNot) {
 
 function footer() {
   place("forget").hidden = !hasKey();
-  for (const link of document.querySelectorAll("[data-open]")) link.hidden = facts.locked; // a link sends no key
+  if (facts.locked) { // a plain link sends no key
+    for (const link of document.querySelectorAll("[data-open]")) link.hidden = !link.dataset.open;
+    for (const link of document.querySelectorAll("[data-open^='#']")) link.href = link.dataset.open;
+  }
   const dashboard = place("dashboard");
   dashboard.hidden = !facts.dashboard_url;
   if (facts.dashboard_url && /^https?:/.test(facts.dashboard_url)) dashboard.href = facts.dashboard_url;
@@ -86,11 +89,12 @@ async function begin() {
   fill(place("main"), element("p", { class: "quiet" }, say("loading")));
   try {
     facts = await get("/api/page");
-  } catch {
-    return fill(place("main"), element("p", { class: "wrong", role: "alert" }, say("noService")));
+  } catch (error) {
+    const why = error instanceof Problem ? error.message : say("noService");
+    return fill(place("main"), element("p", { class: "wrong", role: "alert" }, why));
   }
   footer();
-  window.addEventListener("hashchange", () => { show(); place("main").focus({ preventScroll: true }); });
+  window.addEventListener("hashchange", () => { place("main").focus({ preventScroll: true }); show(); });
   show();
 }
 

@@ -17,7 +17,7 @@ export function askView(box) {
   const question = element("textarea", { id: "question", rows: 5, required: true, "aria-describedby": "question-hint question-wrong" }, draft.query);
   const questionWrong = element("p", { id: "question-wrong", class: "wrong" });
   const seatBox = element("div", {}, element("p", { class: "quiet" }, say("loading")));
-  const chairman = element("select", { id: "chairman" });
+  const chairman = element("select", { id: "chairman" }, chairmen(NOTHING));
   const wrong = element("p", { class: "wrong", role: "alert" });
   const button = element("button", { class: "main", id: "ask" }, say("askCouncil"));
   const pcs = element("div", { class: "cards" });
@@ -41,6 +41,10 @@ export function askView(box) {
   question.focus();
   fillIn();
 
+  function chairmen(catalogue) {
+    return [element("option", { value: "" }, say("ownChoice")), ...modelChoices(catalogue, draft.chairman_model)];
+  }
+
   async function fillIn() {
     let catalogue = NOTHING;
     try {
@@ -49,7 +53,7 @@ export function askView(box) {
       wrong.textContent = error instanceof Problem ? error.message : say("noService");
     }
     seats = seatList(seatBox, catalogue, draft.selected_agents || []);
-    fill(chairman, element("option", { value: "" }, say("ownChoice")), ...modelChoices(catalogue, draft.chairman_model));
+    fill(chairman, chairmen(catalogue));
     await pcCards(pcs).catch(() => {});
   }
 

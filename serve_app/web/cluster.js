@@ -63,7 +63,7 @@ export function clusterView(box, { facts }) {
   const wrong = element("p", { class: "wrong", role: "alert" });
   let timer = 0;
   let left = false;
-  fill(box, element("h1", {}, say("cluster")), wrong, cards, joining(facts));
+  fill(box, element("h1", {}, say("cluster")), wrong, cards, joining(facts), dashboard(facts.dashboard_url));
 
   async function look() {
     if (!document.hidden) {
@@ -82,4 +82,9 @@ function joining(facts) {
   return element("section", { "aria-labelledby": "join" }, element("h2", { id: "join" }, say("joinTitle")),
     element("p", {}, say(facts.locked ? "joinOpen" : "joinClosed")),
     element("pre", { class: "line", tabindex: 0 }, line));
+}
+
+function dashboard(address) {
+  if (!address || !/^https?:/.test(address)) return null;
+  return element("p", {}, element("a", { href: address, target: "_blank", rel: "noopener" }, say("dashboard")), ` ${say("onlyPc1")}`);
 }

@@ -10,6 +10,7 @@ export function showMatrix(box, hearing) {
   const judges = [...hearing.seats.keys()].filter((id) => given.has(id) || whyNoVote(hearing, id));
   box.hidden = judges.length === 0;
   if (box.hidden) return;
+  const focused = box.contains(document.activeElement) ? document.activeElement.dataset.cell : null;
   const why = element("p", { class: "why", role: "status", "aria-live": "polite" }, say("whoGaveHint"));
   const row = (judge) => [
     nameOf(hearing, judge),
@@ -19,6 +20,7 @@ export function showMatrix(box, hearing) {
   fill(box, element("h2", {}, say("review")), table(say("whoGave"), head, judges.map(row), "matrix"), why,
     element("ul", { class: "abstentions" }, judges.filter((id) => !given.get(id)?.size).map((id) =>
       element("li", {}, `${nameOf(hearing, id)} ${say("abstains", whyNoVote(hearing, id) || say("noReason"))}`))));
+  if (focused) box.querySelector(`[data-cell="${CSS.escape(focused)}"]`)?.focus();
 }
 
 function cell(hearing, judge, seat, vote, why) {
@@ -27,7 +29,7 @@ function cell(hearing, judge, seat, vote, why) {
   const told = say("gave", nameOf(hearing, judge), nameOf(hearing, seat), vote.score);
   const show = () => fill(why, element("strong", {}, `${told}: `), vote.reasoning || say("noReason"));
   return element("button", {
-    type: "button", class: `score s${vote.score}`, "aria-label": told, on: { focus: show, mouseenter: show, click: show },
+    type: "button", class: `score s${vote.score}`, "aria-label": told, "data-cell": `${judge}/${seat}`, on: { focus: show, mouseenter: show, click: show },
   }, String(vote.score));
 }
 

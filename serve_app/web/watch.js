@@ -7,7 +7,7 @@ import { answerSection } from "./answer.js";
 import { seatCard } from "./card.js";
 import { showCosts } from "./costs.js";
 import { element, fill, write } from "./dom.js";
-import { hear, silence } from "./hearing.js";
+import { CHAIRMAN, hear, nameOf, silence } from "./hearing.js";
 import { showMatrix, showRanking } from "./judges.js";
 import { number, say } from "./words.js";
 
@@ -34,7 +34,7 @@ export function watchView(box, { id, seat }) {
     place.stop.disabled = true;
     place.stop.textContent = say("stopping");
     await call("DELETE", sessionPath(id));
-  }).then((done) => { place.stop.disabled = done; }));
+  }).then((done) => { if (!done) { place.stop.disabled = false; place.stop.textContent = say("stop"); } }));
   listen();
   waitInQueue();
 
@@ -48,6 +48,7 @@ export function watchView(box, { id, seat }) {
       refresh();
     } catch (error) {
       if (left.signal.aborted) return;
+      left.abort();
       fill(box, element("h1", {}, say("gone")),
         element("p", { class: "wrong", role: "alert" }, error instanceof Problem ? error.message : say("noService")));
     }
@@ -119,13 +120,9 @@ export function watchView(box, { id, seat }) {
     const reviews = hearing.reviews.length + hearing.absences.length;
     if (drawn.reviews !== reviews) { drawn.reviews = reviews; showMatrix(place.matrix, hearing); }
     if (drawn.ranking !== hearing.ranking) { drawn.ranking = hearing.ranking; showRanking(place.ranking, hearing); }
-    const notes = hearing.notices.length;
-    if (drawn.notes !== notes) {
-      drawn.notes = notes;
-      place.notes.hidden = notes === 0;
-      const bad = hearing.notices.some((notice) => notice.degrades);
-      place.notes.className = bad ? "notes degraded" : "notes";
-      fill(place.notes, element("h2", {}, say(bad ? "degraded" : "noticed")), element("ul", {}, hearing.notices.map((notice) => element("li", {}, notice.detail))));
+    if (drawn.notes !== hearing.notices.length + hearing.absences.length) {
+      drawn.notes = hearing.notices.length + hearing.absences.length;
+      showNotes(place.notes, hearing);
     }
   }
 
@@ -145,6 +142,20 @@ export function watchView(box, { id, seat }) {
     leave: () => { left.abort(); clearTimeout(timer); },
     stay: (other) => { wanted = other; soon(); return true; },
   };
+}
+
+/** What the reader should know, and who was absent where no card says so. */
+function showNotes(box, hearing) {
+  const who = (id) => (id === CHAIRMAN ? say("chairman") : nameOf(hearing, id));
+  const told = [
+    ...hearing.notices.map((notice) => notice.detail),
+    ...hearing.absences.filter(({ stage }) => !["opinions", "review"].includes(stage))
+      .map((absence) => say("absentIn", who(absence.agent_id), say(absence.stage), absence.detail)),
+  ];
+  const bad = hearing.notices.some((notice) => notice.degrades);
+  box.hidden = told.length === 0;
+  box.className = bad ? "notes degraded" : "notes";
+  fill(box, element("h2", {}, say(bad ? "degraded" : "noticed")), element("ul", {}, told.map((one) => element("li", {}, one))));
 }
 
 /** The parts of the view, in the order in which they are read. */

@@ -159,6 +159,8 @@ const WORDS = {
   joinTitle: ["Another PC", "Un autre PC"],
   joinClosed: ["This council listens on this PC only. To let others in, type here:", "Ce conseil n’écoute que sur ce PC. Pour en admettre d’autres, tapez ici :"],
   joinOpen: ["Type on the other PC, in its own clone (./council token on PC1 says the token):", "Tapez sur l’autre PC, dans son clone (./council token sur le PC1 donne le jeton) :"],
+  onlyPc1: ["– opens on PC1 itself; it asks for the token in ~/.llm-council/ray_token.", "– s’ouvre sur le PC1 même ; il demande le jeton de ~/.llm-council/ray_token."],
+  absentIn: ["{0} was absent in {1}: {2}", "{0} était absent, {1} : {2}"],
   notKnown: ["not known yet", "pas encore connu"],
   failed: ["That did not work: {0}", "Cela n’a pas marché : {0}"],
   noService: ["The council cannot be reached.", "Le conseil est injoignable."],

@@ -256,6 +256,8 @@ async def test_off_loopback_the_key_is_asked_for_once(tmp_path: Path, clean: lis
             await page.reload()
             await expect(page.locator("p.stage")).to_have_text("Complete")
             assert KEY not in page.url
+            await page.locator("footer a", has_text="HTTP interface").click()
+            await expect(page.locator("dl.docs dt").first).to_be_visible()
 
 
 async def test_it_speaks_french_and_can_be_told_to_speak_english(
