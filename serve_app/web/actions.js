@@ -5,9 +5,16 @@ import { element } from "./dom.js";
 import { keepDraft } from "./draft.js";
 import { say } from "./words.js";
 
-/** Tells everybody, screen readers too, what came of something. */
+const TOLD_MS = 8000;
+
+let clearing = 0;
+
+/** Tells everybody, screen readers too, what came of something; for a while. */
 export function tell(text) {
-  document.getElementById("told").textContent = text;
+  const told = document.getElementById("told");
+  told.textContent = text;
+  clearTimeout(clearing);
+  clearing = setTimeout(() => { told.textContent = ""; }, TOLD_MS);
 }
 
 /** Does `work`; where it fails, says why. Whether it was done. */

@@ -1,4 +1,4 @@
-// Where the time of a session went, drawn: a line for each model call, its parts in order.
+// What a session cost, drawn: tokens by stage and model, and a line of time for each model call.
 
 import { element, shape, table } from "./dom.js";
 import { nameOf, CHAIRMAN } from "./hearing.js";
@@ -11,6 +11,29 @@ const ROW = 24;
 const BAR = 14;
 const AXIS = 26;
 
+/** Tokens, a bar for each of `rows` = [stage, model, prompt tokens, completion tokens]. */
+export function tokenBars(rows, total) {
+  const most = Math.max(1, ...rows.map(([, , prompt, completion]) => prompt + completion));
+  const x = (tokens) => (tokens / most) * (WIDTH - LABEL - 90);
+  const first = rows.reduce((a, b) => (b[2] + b[3] > a[2] + a[3] ? b : a));
+  const told = say("tokensText", number(total), first[0], first[1], number(first[2] + first[3]));
+  const line = ([stage, model, prompt, completion], row) => shape("g", {},
+    shape("text", { x: 0, y: row * ROW + ROW / 2 + 4 }, short(`${stage} · ${model}`)),
+    shape("rect", { x: LABEL, y: row * ROW + (ROW - BAR) / 2, width: x(prompt), height: BAR, class: "prompt_ms" }),
+    shape("rect", { x: LABEL + x(prompt), y: row * ROW + (ROW - BAR) / 2, width: x(completion), height: BAR, class: "generate_ms" }),
+    shape("text", { x: LABEL + x(prompt + completion) + 8, y: row * ROW + ROW / 2 + 4 }, number(prompt + completion)));
+  return element("figure", { class: "chart" },
+    element("figcaption", {}, element("strong", {}, say("tokensTitle")), " ", element("span", {}, told)),
+    legend([["prompt_ms", "prompt"], ["generate_ms", "completion"]]),
+    element("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": say("tokensTitle") },
+      shape("svg", { viewBox: `0 0 ${WIDTH} ${rows.length * ROW}`, role: "img", "aria-label": told, class: "drawing" }, rows.map(line))));
+}
+
+function legend(parts) {
+  return element("ul", { class: "legend", "aria-hidden": "true" }, parts.map(([name, word]) =>
+    element("li", {}, shape("svg", { width: 12, height: 12 }, shape("rect", { width: 12, height: 12, class: name })), say(word))));
+}
+
 /** A figure with its legend, a sentence that says the same, and a table. */
 export function waterfall(hearing) {
   const calls = hearing.calls.map((call) => lineOf(hearing, call)).sort((a, b) => a.begin - b.begin);
@@ -20,8 +43,7 @@ export function waterfall(hearing) {
   const told = say("waterfallText", calls.length, seconds(end), longest.who, say(longest.stage), seconds(longest.length));
   return element("figure", { class: "chart" },
     element("figcaption", {}, element("strong", {}, say("waterfall")), " ", element("span", {}, told)),
-    element("ul", { class: "legend", "aria-hidden": "true" }, PARTS.map(([name, word]) =>
-      element("li", {}, shape("svg", { width: 12, height: 12 }, shape("rect", { width: 12, height: 12, class: name })), say(word)))),
+    legend(PARTS),
     element("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": say("waterfall") }, drawing(calls, end, told)),
     element("details", {}, element("summary", {}, say("waterfallTable")), asTable(calls)));
 }
@@ -35,7 +57,7 @@ function lineOf(hearing, call) {
 function drawing(calls, end, told) {
   const height = calls.length * ROW + AXIS;
   const x = (ms) => LABEL + (ms / end) * (WIDTH - LABEL - 10);
-  return shape("svg", { viewBox: `0 0 ${WIDTH} ${height}`, role: "img", "aria-label": told, class: "waterfall" },
+  return shape("svg", { viewBox: `0 0 ${WIDTH} ${height}`, role: "img", "aria-label": told, class: "drawing waterfall" },
     axis(end, x, height), calls.map((call, row) => bar(call, row * ROW, x)));
 }
 

@@ -22,13 +22,13 @@ function filled(made, attributes, children) {
       made.setAttribute(name, String(value));
     }
   }
-  made.append(...children.flat().filter((child) => child !== null && child !== false && child !== undefined));
+  made.append(...children.flat(Infinity).filter((child) => child !== null && child !== false && child !== undefined));
   return made;
 }
 
 /** Puts `children` in the place of what `parent` holds. */
 export function fill(parent, ...children) {
-  parent.replaceChildren(...children.flat().filter((child) => child !== null && child !== false));
+  parent.replaceChildren(...children.flat(Infinity).filter((child) => child !== null && child !== false));
   return parent;
 }
 

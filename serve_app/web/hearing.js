@@ -16,7 +16,7 @@ export function silence() {
 export function voice(hearing, stage, id) {
   const key = `${stage}/${id}`;
   if (!hearing.voices.has(key)) {
-    hearing.voices.set(key, { state: "waiting", text: "", node: "", attempt: 1, since: 0, detail: "", speed: 0, truncated: false });
+    hearing.voices.set(key, { state: "waiting", text: "", characters: 0, node: "", attempt: 1, since: 0, detail: "", speed: 0, truncated: false });
   }
   return hearing.voices.get(key);
 }
@@ -28,14 +28,17 @@ export function hear(hearing, event, now) {
   if (step) step(hearing, event);
 }
 
-/** A delta goes to its offset: after a reconnection the text so far comes again, in one. */
+/** A delta goes to its offset: after a reconnection the text so far comes again, in one. Offsets
+ * count characters, of which some are two of JavaScript's units. */
 function said(place, event, now) {
   if (event.thinking) {
     if (!place.text) place.state = "thinking";
     return;
   }
   if (!place.text) place.since = now;
-  place.text = place.text.slice(0, event.offset) + event.text;
+  const before = event.offset === place.characters ? place.text : [...place.text].slice(0, event.offset).join("");
+  place.text = before + event.text;
+  place.characters = event.offset + [...event.text].length;
   place.state = "speaking";
   const seconds = (now - place.since) / 1000;
   place.speed = seconds > 1 ? place.text.length / 4 / seconds : 0;
@@ -69,7 +72,7 @@ const STEPS = {
   },
   agent_started(hearing, event) {
     Object.assign(voice(hearing, event.stage, event.agent_id), {
-      state: "asked", node: event.node, attempt: event.attempt, detail: event.former ? event.former.detail : "", text: "",
+      state: "asked", node: event.node, attempt: event.attempt, detail: event.former ? event.former.detail : "", text: "", characters: 0,
     });
   },
   opinion: (hearing, event) => answered(hearing, "opinions", event),

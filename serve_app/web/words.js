@@ -116,7 +116,9 @@ const WORDS = {
   counted: ["{0} of {1} opinions answer {2}.", "{0} avis sur {1} répondent {2}."],
   // costs
   costs: ["What it cost", "Ce que cela a coûté"],
-  tokensTable: ["Tokens by stage and model", "Jetons par étape et modèle"],
+  tokensTitle: ["Tokens by stage and model", "Jetons par étape et modèle"],
+  tokensText: ["{0} tokens. The most: {1} by {2}, {3}.", "{0} jetons. Le plus : {1} de {2}, {3}."],
+  tokensTable: ["The same as a table, in tokens", "La même chose en tableau, en jetons"],
   stage: ["Stage", "Étape"],
   prompt: ["Prompt", "Prompt"],
   completion: ["Completion", "Réponse"],

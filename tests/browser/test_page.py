@@ -65,12 +65,13 @@ async def council(home: Path, *scripts: tuple[Any, Reply], **habits: Any) -> Asy
             yield str(http.base_url).rstrip("/")
 
 
-def opinion_of(model: str) -> Any:
+def saying(*stages: str, model: str = "") -> Any:
+    """Calls of these stages, of one model if it is named."""
     return lambda asked: (
         asked.path == "/api/chat"
-        and asked.model == model
         and bool(asked.json.get("messages"))
-        and stage_of(asked) == "opinions"
+        and model in asked.model
+        and stage_of(asked) in stages
     )
 
 
@@ -115,36 +116,36 @@ async def test_a_question_is_asked_watched_and_answered(tmp_path: Path, clean: l
 async def test_a_reload_in_the_middle_goes_on_where_it_was(
     tmp_path: Path, clean: list[Visit]
 ) -> None:
-    held = Held("The first half", ", and the second.")
+    held = Held("The first half 🌈🌈", ", and the second.")
     async with (
-        council(tmp_path, (opinion_of("alpha:1b"), held)) as base,
+        council(tmp_path, (saying("opinions", model="alpha:1b"), held)) as base,
         visit(base) as visitor,
     ):
         clean.append(visitor)
         await visitor.question(QUESTION)
-        text = visitor.page.locator("article.seat-card .text", has_text="The first half")
-        await expect(text).to_have_text("The first half")
+        text = visitor.page.locator("article.seat-card .text", has_text="The first half 🌈🌈")
+        await expect(text).to_have_text("The first half 🌈🌈")
         address = visitor.page.url
         await visitor.page.reload()
-        await expect(text).to_have_text("The first half")
+        await expect(text).to_have_text("The first half 🌈🌈")
         assert visitor.page.url == address
         held.go_on.set()
-        await expect(text).to_have_text("The first half, and the second.")
+        await expect(text).to_have_text("The first half 🌈🌈, and the second.")
         await complete(visitor)
 
 
 async def test_a_lost_connection_is_made_again(tmp_path: Path, clean: list[Visit]) -> None:
-    held = Held("The first half", ", and the second.")
+    held = Held("The first half 🌈🌈", ", and the second.")
     async with (
-        council(tmp_path, (opinion_of("alpha:1b"), held)) as base,
+        council(tmp_path, (saying("opinions", model="alpha:1b"), held)) as base,
         visit(base) as visitor,
     ):
         clean.append(visitor)
         visitor.expected = ("ERR_INTERNET_DISCONNECTED", "ERR_FAILED", "ERR_NETWORK")
         await visitor.page.route("**/events", lambda route: route.abort(), times=2)
         await visitor.question(QUESTION)
-        text = visitor.page.locator("article.seat-card .text", has_text="The first half")
-        await expect(text).to_have_text("The first half")
+        text = visitor.page.locator("article.seat-card .text", has_text="The first half 🌈🌈")
+        await expect(text).to_have_text("The first half 🌈🌈")
         held.go_on.set()
         await complete(visitor)
 
@@ -287,7 +288,7 @@ async def test_it_fits_and_pictures_of_it_are_kept(
 ) -> None:
     """The pictures are in the test's temporary folder."""
     async with (
-        council(tmp_path, ("*", Answer(text=SPOKEN)), latency_s=0.2) as base,
+        council(tmp_path, (saying("opinions", "synthesis"), Answer(text=SPOKEN))) as base,
         visit(base, **LOOKS[look]) as visitor,
     ):
         clean.append(visitor)
