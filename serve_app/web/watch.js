@@ -75,7 +75,9 @@ export function watchView(box, { id, seat }) {
     soon();
   }
 
-  const begun = () => [...hearing.voices.values()].some((one) => one.state !== "waiting");
+  function begun() {
+    return [...hearing.voices.values()].some((one) => one.state !== "waiting");
+  }
 
   function soon() {
     timer ||= setTimeout(() => { timer = 0; show(); }, SHOW_MS);
