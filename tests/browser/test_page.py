@@ -17,6 +17,7 @@ pytest.importorskip("playwright")
 
 from playwright.async_api import expect
 
+from actors.messages.procedure import ProcedureDefaults
 from cluster import api_keys
 from serve_app.api import build_api
 from serve_app.configuration import ApiConfig
@@ -55,13 +56,16 @@ class Held:
         exchange.line(after, {"done": True, "done_reason": "stop", "eval_count": 9})
 
 
+GUARDED = ProcedureDefaults(critique=True, guard=True)
+
+
 @asynccontextmanager
 async def council(home: Path, *scripts: tuple[Any, Reply], **habits: Any) -> AsyncIterator[str]:
     """Where it is served. `scripts`: who answers how, always."""
     async with FakeOllama(MODELS, **habits) as fake:
         for wanted, reply in scripts:
             fake.always(wanted, reply)
-        async with served(home, fake, parallel=3) as (http, _):
+        async with served(home, fake, parallel=3, procedure=GUARDED) as (http, _):
             yield str(http.base_url).rstrip("/")
 
 
@@ -111,6 +115,29 @@ async def test_a_question_is_asked_watched_and_answered(tmp_path: Path, clean: l
         await expect(page.locator("table.ranking tbody tr")).to_have_count(3)
         await expect(page.locator("table.tokens tbody tr").last).to_contain_text("Total")
         assert await page.locator("figure.chart table tbody tr").count() >= 7
+
+
+async def test_the_answer_leads_to_its_sources_and_says_what_the_guard_said(
+    tmp_path: Path, clean: list[Visit]
+) -> None:
+    written = Answer(text="It scatters [A], and more so where it is short [B].")
+    async with (
+        council(tmp_path, (saying("synthesis"), written)) as base,
+        visit(base) as visitor,
+    ):
+        clean.append(visitor)
+        await visitor.question(QUESTION)
+        await complete(visitor)
+        page = visitor.page
+        await expect(page.locator(".guard p")).to_contain_text("judges for")
+        sources = page.locator(".sources a")
+        await expect(sources).to_have_count(2)
+        wanted = await sources.first.text_content()
+        await sources.first.click()
+        card = page.locator("article.seat-card:focus")
+        await expect(card.locator("h3")).to_have_text(wanted or "")
+        await page.reload()
+        await expect(card.locator("h3")).to_have_text(wanted or "")
 
 
 async def test_a_reload_in_the_middle_goes_on_where_it_was(
@@ -288,7 +315,9 @@ async def test_it_fits_and_pictures_of_it_are_kept(
 ) -> None:
     """The pictures are in the test's temporary folder."""
     async with (
-        council(tmp_path, (saying("opinions", "synthesis"), Answer(text=SPOKEN))) as base,
+        council(
+            tmp_path, (saying("opinions", "synthesis"), Answer(text=SPOKEN)), tokens=60
+        ) as base,
         visit(base, **LOOKS[look]) as visitor,
     ):
         clean.append(visitor)
@@ -330,4 +359,4 @@ SPOKEN = """Sunlight is scattered by **air molecules**, and short waves far more
 | blue | 450 | 4.4 |
 | red | 650 | 1 |
 
-See [Rayleigh scattering](https://en.wikipedia.org/wiki/Rayleigh_scattering)."""
+As [A] and [C] say, see [Rayleigh scattering](https://en.wikipedia.org/wiki/Rayleigh_scattering)."""
