@@ -48,7 +48,8 @@ function madeBy(hearing, answer) {
 
 function guard(verdict) {
   if (!verdict) return null;
-  const word = { stands: "guardStands", lost: "guardLost", unfinished: "guardUnfinished" }[verdict.verdict];
+  const silent = verdict.verdict === "stands" && !(verdict.for_synthesis || verdict.for_opinion || verdict.ties);
+  const word = silent ? "guardSilent" : { stands: "guardStands", lost: "guardLost", unfinished: "guardUnfinished" }[verdict.verdict];
   return element("div", { class: `guard ${verdict.verdict}` },
     element("p", {}, say(word, verdict.for_synthesis, verdict.for_opinion, verdict.ties)),
     verdict.synthesis

@@ -79,6 +79,7 @@ const WORDS = {
   guardLost: ["The guard put the best opinion in the place of the synthesis: {1} judges for the opinion, {0} for the synthesis, {2} for neither.",
     "La garde remplace la synthèse par le meilleur avis : {1} juges pour l’avis, {0} pour la synthèse, {2} pour aucun."],
   guardUnfinished: ["The deadline came before the guard had ended; the synthesis stands.", "L’échéance est venue avant la fin de la garde ; la synthèse reste."],
+  guardSilent: ["The guard had no vote to count; the synthesis stands.", "La garde n’a eu aucun vote à compter ; la synthèse reste."],
   lostSynthesis: ["The synthesis that lost", "La synthèse écartée"],
   degraded: ["Something went wrong on the way:", "Quelque chose s’est mal passé :"],
   noticed: ["Notes", "Remarques"],
