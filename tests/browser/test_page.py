@@ -42,18 +42,20 @@ EVIL = (
 
 
 class Held:
-    """An answer that stops in the middle until it is let go on."""
+    """An answer that stops in the middle until it is let `go_on`, and then until it may `end`."""
 
     def __init__(self, before: str, after: str) -> None:
         self._texts = (before, after)
-        self.go_on = asyncio.Event()
+        self.go_on, self.end = asyncio.Event(), asyncio.Event()
 
     async def __call__(self, fake: FakeOllama, exchange: Exchange) -> None:
         before, after = ({"message": {"role": "assistant", "content": one}} for one in self._texts)
         exchange.head(200, NDJSON)
         exchange.line(before)
         await self.go_on.wait()
-        exchange.line(after, {"done": True, "done_reason": "stop", "eval_count": 9})
+        exchange.line(after)
+        await self.end.wait()
+        exchange.line({"done": True, "done_reason": "stop", "eval_count": 9})
 
 
 GUARDED = ProcedureDefaults(critique=True, guard=True)
@@ -158,6 +160,7 @@ async def test_a_reload_in_the_middle_goes_on_where_it_was(
         assert visitor.page.url == address
         held.go_on.set()
         await expect(text).to_have_text("The first half 🌈🌈, and the second.")
+        held.end.set()
         await complete(visitor)
 
 
@@ -174,6 +177,7 @@ async def test_a_lost_connection_is_made_again(tmp_path: Path, clean: list[Visit
         text = visitor.page.locator("article.seat-card .text", has_text="The first half 🌈🌈")
         await expect(text).to_have_text("The first half 🌈🌈")
         held.go_on.set()
+        held.end.set()
         await complete(visitor)
 
 
