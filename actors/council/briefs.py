@@ -121,7 +121,7 @@ def synthesis_brief(
         standings=_standing_lines(session),
         critiques=_critiques(session, room.num_ctx),
         divided=divided(deliberation.scores(session)),
-        said=_said(session),
+        remarks=_remarks(session),
         seed=session.started.seed,
         num_predict=limits.synthesis(room.num_ctx),
         timeout_s=room.timeout_s,
@@ -134,7 +134,7 @@ def synthesis_call(brief: SynthesisBrief) -> GenerateCall:
         ranking=brief.standings,
         critiques=tuple(Answer(one.label, one.text) for one in brief.critiques),
         divided=brief.divided,
-        said=brief.said,
+        remarks=brief.remarks,
     )
     answers = tuple(Answer(a.label, a.text) for a in brief.answers)
     return GenerateCall(
@@ -224,15 +224,18 @@ def _critiques(session: Session, num_ctx: int) -> tuple[LabelledAnswer, ...]:
     return tuple(LabelledAnswer(label=one.label, text=one.text) for one in cut.answers)
 
 
-def _said(session: Session) -> str:
-    """What most opinions say to a closed question."""
-    count = deliberation.count(session)
-    if count is None or count.winner is None:
-        return ""
-    return (
-        f"{count.votes} of {len(count.answers)} responses give this answer: {count.winner}. "
-        "Depart from it only where it is clearly wrong."
-    )
+def _remarks(session: Session) -> str:
+    """What most opinions say to a closed question, and which were written again since."""
+    count, labels = deliberation.count(session), label_of(session)
+    remarks = []
+    if count is not None and count.winner is not None:
+        remarks.append(
+            f"{count.votes} of {len(count.answers)} responses give this answer: {count.winner}. "
+            "Depart from it only where it is clearly wrong."
+        )
+    if again := sorted(labels[agent_id] for agent_id in session.revisions):
+        remarks.append(f"Written again after the reviews: Response {', '.join(again)}.")
+    return " ".join(remarks)
 
 
 def fitted_answers(session: Session, limits: Limits, num_ctx: int, share: float) -> Fitted:

@@ -40,12 +40,12 @@ def opinion_messages(seat: Seat, query: str) -> tuple[ChatMessage, ...]:
 class Judged:
     """What the chairman is told of the reviews. `ranking`: lines as `ranking_lines` makes them,
     empty = there was no review; `critiques`: what judges wrote of the answer under that label;
-    `divided`: they hardly agree; `said`: what most say to a closed question, in a sentence."""
+    `divided`: they hardly agree; `remarks`: what else there is to know, in sentences."""
 
     ranking: Sequence[str] = ()
     critiques: Sequence[Answer] = ()
     divided: bool = False
-    said: str = ""
+    remarks: str = ""
 
 
 def synthesis_messages(
@@ -127,4 +127,4 @@ def _synthesis_task(judged: Judged, tag: str) -> str:
         f"{dissent if judged.divided else ''}"
         "Answer in the language of the question. Write only the answer."
     )
-    return "\n\n".join(part for part in (ranking, critiques, judged.said, task) if part)
+    return "\n\n".join(part for part in (ranking, critiques, judged.remarks, task) if part)

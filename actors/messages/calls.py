@@ -129,7 +129,7 @@ class SynthesisBrief(Message):
     """What the chairman is given: the question, the anonymous answers, and how they ranked.
 
     `standings` are lines of plain text by label, best first; `critiques` what judges wrote of each;
-    `said` what most answers say to a closed question; `seed` names the delimiters; `divided` = the
+    `remarks` what else the chairman should know; `seed` names the delimiters; `divided` = the
     judges hardly agree, so the answer ends with a minority note.
     """
 
@@ -140,7 +140,7 @@ class SynthesisBrief(Message):
     standings: tuple[str, ...]
     critiques: tuple[LabelledAnswer, ...] = ()
     divided: bool = False
-    said: str = ""
+    remarks: str = ""
     seed: int
     num_predict: int
     timeout_s: float = Field(gt=0)

@@ -25,15 +25,25 @@ def ask(client: Client, request: dict[str, Any], as_json: bool) -> int:
     session_id = opened["session_id"]
     events = _events(client, opened)
     try:
-        if as_json:
-            for _ in events:
-                pass
-        elif rich_wanted():
-            _watch(events)
-        else:
-            _read_out(events)
+        follow(events, as_json)
     except KeyboardInterrupt:
         return _cancel(client, session_id)
+    return conclude(client, session_id, as_json)
+
+
+def follow(events: Iterable[Event], as_json: bool) -> None:
+    """Shows a session as it goes on, until its end."""
+    if as_json:
+        for _ in events:
+            pass
+    elif rich_wanted():
+        _watch(events)
+    else:
+        _read_out(events)
+
+
+def conclude(client: Client, session_id: str, as_json: bool) -> int:
+    """Shows how the session ended. The exit code; raises `Stop` where there is no answer."""
     session = client.get(f"/api/council/sessions/{session_id}")
     if as_json:
         sys.stdout.write(json.dumps(session, ensure_ascii=False, indent=2) + "\n")

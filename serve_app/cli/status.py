@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -14,10 +15,15 @@ ENDED = ("complete", "error")
 
 
 def status(client: Client) -> None:
+    out.print(overview(client))
+
+
+def overview(client: Client) -> RenderableType:
+    """The council at a glance: PCs, model servers, open sessions."""
     system = client.get("/health/system")["nodes"]
     servers = {node["name"]: node for node in client.get("/health/ollama")["nodes"]}
     disks = {node["name"]: node["models"] for node in client.get("/health/models")["nodes"]}
-    say(f"Council at {client.base_url}: {_readiness(client)}")
+    title = Text(printable(f"Council at {client.base_url}: {_readiness(client)}"))
     table = _table("PC", "Role", "CPU", "RAM", "Model server", "Loaded", "On disk")
     for node in system:
         name = node["name"]
@@ -34,13 +40,9 @@ def status(client: Client) -> None:
                 str(len(disks.get(name, ()))),
             )
         )
-    out.print(table)
     open_ones = [s for s in _sessions(client, 200) if s["stage"] not in ENDED]
-    if open_ones:
-        say("Open sessions:")
-        print_sessions(open_ones)
-    else:
-        say("No session is open.")
+    told = "Open sessions:" if open_ones else "No session is open."
+    return Group(title, table, Text(told), *(line for one in open_ones for line in _lines(one)))
 
 
 def models(client: Client) -> None:
@@ -79,14 +81,19 @@ def session(client: Client, session_id: str) -> None:
 
 def print_sessions(found: list[dict[str, Any]]) -> None:
     for item in found:
-        stage = item["stage"] + (" (degraded)" if item["degraded"] else "")
-        when = datetime.fromisoformat(item["created_at"]).astimezone()
-        seconds = f"{item['duration_ms'] / 1000:.1f} s"
-        tokens = f"{item['total_tokens']:,} tokens"
-        line = f"{item['session_id']}  {when:%Y-%m-%d %H:%M}  {stage}, {tokens}, {seconds}"
-        say(line, style="bold")
-        question = " ".join(str(item["query"]).split())
-        say("  " + question[:90] + ("…" if len(question) > 90 else ""))
+        for line in _lines(item):
+            out.print(line, soft_wrap=True)
+
+
+def _lines(item: dict[str, Any]) -> tuple[Text, Text]:
+    stage = item["stage"] + (" (degraded)" if item["degraded"] else "")
+    when = datetime.fromisoformat(item["created_at"]).astimezone()
+    seconds = f"{item['duration_ms'] / 1000:.1f} s"
+    tokens = f"{item['total_tokens']:,} tokens"
+    head = f"{item['session_id']}  {when:%Y-%m-%d %H:%M}  {stage}, {tokens}, {seconds}"
+    question = " ".join(printable(str(item["query"])).split())
+    cut = question[:90] + ("…" if len(question) > 90 else "")
+    return Text(printable(head), style="bold"), Text(f"  {cut}")
 
 
 def _sessions(client: Client, limit: int, text: str | None = None) -> list[dict[str, Any]]:

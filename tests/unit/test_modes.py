@@ -400,6 +400,7 @@ class TestThorough:
         session, calls, _ = await sat(tmp_path, request("thorough"), revised)
         prompt = next(c for c in calls if stage_of_call(c) == "synthesis").messages[-1].content
         assert prompt.count("Better words of agent_") == 3 and "Opinion of" not in prompt
+        assert "Written again after the reviews: Response A, B, C." in prompt
         assert session.opinions[0].content == "Opinion of agent_1", "what was said first is kept"
 
     async def test_at_the_deadline_a_revision_that_is_owed_is_an_absence(

@@ -109,7 +109,7 @@ def test_the_chairman_reads_what_judges_wrote_in_blocks_that_they_cannot_close()
 
 def test_what_most_say_to_a_closed_question_stands_before_the_chairmans_task() -> None:
     said = "2 of 3 responses give this answer: 42."
-    content = synthesis_messages(QUERY, ANSWERS, Judged(said=said), 7)[1].content
+    content = synthesis_messages(QUERY, ANSWERS, Judged(remarks=said), 7)[1].content
     assert f"{said}\n\nTask:" in content
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from actors.messages.procedure import Mode
-from serve_app.cli.commands.options import settings_of
+from serve_app.cli.commands.options import Chairman, Seats, settings_of
 
 PANEL = "Questions"
 """The heading in the help."""
@@ -19,11 +19,8 @@ def ask(
         list[str] | None,
         typer.Argument(metavar="QUESTION", help="The question; - reads it from standard input."),
     ] = None,
-    agent: Annotated[
-        list[str] | None,
-        typer.Option(metavar="MODEL[=NAME]", help="A seat; repeat it for more (1 to 5)."),
-    ] = None,
-    chairman: Annotated[str | None, typer.Option(help="The chairman's model.")] = None,
+    agent: Seats = None,
+    chairman: Chairman = None,
     mode: Annotated[
         Mode | None,
         typer.Option(
@@ -59,6 +56,31 @@ def status() -> None:
     from serve_app.cli.client import client_of
 
     command.status(client_of(settings_of()))
+
+
+@group.command(rich_help_panel=PANEL)
+def watch(
+    every: Annotated[float, typer.Option(min=0.2, help="Seconds between two looks.")] = 2.0,
+) -> None:
+    """The council at a glance, over and over: PCs, models, open sessions."""
+    from serve_app.cli import watch as command
+    from serve_app.cli.client import client_of
+
+    command.watch(client_of(settings_of()), every)
+
+
+@group.command(rich_help_panel=PANEL)
+def show(
+    session_id: Annotated[
+        str, typer.Argument(metavar="SESSION", help="Its id or how it begins; last = the newest.")
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the session as JSON.")] = False,
+) -> None:
+    """A session as ask showed it; one that is open is followed to its end."""
+    from serve_app.cli import show as command
+    from serve_app.cli.client import client_of
+
+    raise typer.Exit(command.show(client_of(settings_of()), session_id, as_json))
 
 
 @group.command(rich_help_panel=PANEL)

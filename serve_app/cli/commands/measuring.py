@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from serve_app.cli.commands.options import settings_of
+from serve_app.cli.commands.options import Chairman, Seats, settings_of
 
 PANEL = "Questions"
 """The heading in the help."""
@@ -35,11 +35,8 @@ def bench(
         list[Mode] | None,
         typer.Option(help="How the council works; repeat it. Without it: fast and standard."),
     ] = None,
-    agent: Annotated[
-        list[str] | None,
-        typer.Option(metavar="MODEL[=NAME]", help="A seat; repeat it for more (1 to 5)."),
-    ] = None,
-    chairman: Annotated[str | None, typer.Option(help="The chairman's model.")] = None,
+    agent: Seats = None,
+    chairman: Chairman = None,
     judge: Annotated[
         str | None,
         typer.Option(help="The model that decides items with a judge (default the chairman's)."),

@@ -15,6 +15,11 @@ Slots = Annotated[
     int | None,
     typer.Option(help="Models that may sit on this PC at once (default OLLAMA_MAX_LOADED_MODELS)."),
 ]
+Seats = Annotated[
+    list[str] | None,
+    typer.Option(metavar="MODEL[=NAME]", help="A seat; repeat it for more (1 to 5)."),
+]
+Chairman = Annotated[str | None, typer.Option(help="The chairman's model.")]
 Name = Annotated[str | None, typer.Option(help="This PC's name in the council.")]
 
 

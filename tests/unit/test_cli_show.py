@@ -1,0 +1,97 @@
+"""`./council show` and `watch`: over HTTP answers as the council gives them."""
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+from rich.console import Console
+
+from serve_app.cli import watch
+from serve_app.cli.client import Client
+from serve_app.cli.show import show, whole_id
+from serve_app.cli.terminal import Stop
+
+IDS = ("a1b2c3d4-0000-4000-8000-000000000001", "a1ffffff-0000-4000-8000-000000000002")
+NONE_HELD = {"total_prompt_tokens": 0, "total_completion_tokens": 0, "total_tokens": 0}
+EVENTS: list[dict[str, Any]] = [
+    {
+        "kind": "session_started", "seq": 1, "chairman_model": "c:3b",
+        "seats": [{"agent_id": "agent_1", "name": "Alpha", "model": "a:1b"}],
+    },
+    {"kind": "stage_started", "seq": 2, "stage": "opinions"},
+    {"kind": "opinion", "seq": 3, "agent_id": "agent_1", "content": "Air."},
+    {"kind": "session_closed", "seq": 4, "outcome": "complete"},
+]  # fmt: skip
+
+
+def session(stage: str = "complete") -> dict[str, Any]:
+    answer = {"content": "It is the air.", "sources_cited": ["agent_1"], "basis": "synthesis"}
+    return {
+        "session_id": IDS[0], "query": "Why is the sky blue?", "stage": stage, "notices": [],
+        "absences": [], "error": None, "error_code": None, "token_usage": NONE_HELD,
+        "agents": [{"agent_id": "agent_1", "name": "Alpha"}], "degraded": False,
+        "final_answer": answer if stage == "complete" else None,
+        "latency_stats": {"total_duration_ms": 1200}, "created_at": "2026-01-02T03:04:05+00:00",
+        "total_tokens": 0, "duration_ms": 1200,
+    }  # fmt: skip
+
+
+def client(stage: str = "complete") -> Client:
+    def answer(request: httpx.Request) -> httpx.Response:
+        path = request.url.path
+        if path.endswith("/events"):
+            stream = "".join(f"id: {e['seq']}\ndata: {json.dumps(e)}\n\n" for e in EVENTS)
+            return httpx.Response(200, text=stream)
+        if path == "/api/council/sessions":
+            found = [session(stage), {**session(stage), "session_id": IDS[1]}]
+            return httpx.Response(200, json={"sessions": found})
+        if path.startswith("/health/ready"):
+            return httpx.Response(200, json={})
+        if path.startswith("/health"):
+            return httpx.Response(200, json={"nodes": []})
+        return httpx.Response(200, json=session(stage))
+
+    return Client("http://pc1:8000", None, httpx.Client(transport=httpx.MockTransport(answer)))
+
+
+def test_a_session_is_shown_as_it_was_heard(capsys: pytest.CaptureFixture[str]) -> None:
+    assert show(client(), IDS[0], as_json=False) == 0
+    told = capsys.readouterr().out
+    for part in ("# Why is the sky blue?", "1 Opinions", "Air.", "It is the air."):
+        assert part in told
+
+
+def test_as_json_it_is_the_session_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
+    assert show(client(), "a1b2", as_json=True) == 0
+    assert json.loads(capsys.readouterr().out)["session_id"] == IDS[0]
+
+
+def test_a_session_without_an_answer_says_why() -> None:
+    with pytest.raises(Stop, match="No answer came of it"):
+        show(client("error"), IDS[0], as_json=True)
+
+
+def test_an_id_may_be_given_by_its_beginning_or_as_the_last() -> None:
+    assert whole_id(client(), "a1b") == IDS[0] == whole_id(client(), "last")
+    assert whole_id(client(), IDS[1]) == IDS[1], "a whole id is not looked for"
+    with pytest.raises(Stop, match="2 sessions begin with 'a1'"):
+        whole_id(client(), "a1")
+    with pytest.raises(Stop, match="No session begins with 'zz'"):
+        whole_id(client(), "zz")
+
+
+def test_in_a_pipe_watch_looks_once(capsys: pytest.CaptureFixture[str]) -> None:
+    watch.watch(client("review"), 2.0)
+    told = capsys.readouterr().out
+    assert "ready" in told and "Open sessions:" in told and IDS[1] in told
+
+
+def test_a_council_that_is_away_is_said_and_looked_for_again() -> None:
+    def gone(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("gone")
+
+    away = Client("http://pc1:8000", None, httpx.Client(transport=httpx.MockTransport(gone)))
+    console = Console(record=True, width=100)
+    console.print(watch._now(away))
+    assert "No council answers" in console.export_text()
