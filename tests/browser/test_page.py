@@ -62,12 +62,14 @@ GUARDED = ProcedureDefaults(critique=True, guard=True)
 
 
 @asynccontextmanager
-async def council(home: Path, *scripts: tuple[Any, Reply], **habits: Any) -> AsyncIterator[str]:
+async def council(
+    home: Path, *scripts: tuple[Any, Reply], parallel: int = 3, **habits: Any
+) -> AsyncIterator[str]:
     """Where it is served. `scripts`: who answers how, always."""
     async with FakeOllama(MODELS, **habits) as fake:
         for wanted, reply in scripts:
             fake.always(wanted, reply)
-        async with served(home, fake, parallel=3, procedure=GUARDED) as (http, _):
+        async with served(home, fake, parallel=parallel, procedure=GUARDED) as (http, _):
             yield str(http.base_url).rstrip("/")
 
 
@@ -179,6 +181,26 @@ async def test_a_lost_connection_is_made_again(tmp_path: Path, clean: list[Visit
         held.go_on.set()
         held.end.set()
         await complete(visitor)
+
+
+async def thinks(fake: FakeOllama, exchange: Exchange) -> None:
+    exchange.head(200, NDJSON)
+    exchange.line({"message": {"role": "assistant", "content": "", "thinking": "Let me see."}})
+    await asyncio.Event().wait()
+
+
+async def test_who_thinks_and_who_waits_in_the_queue_is_shown(
+    tmp_path: Path, clean: list[Visit]
+) -> None:
+    async with council(tmp_path, ("*", thinks), parallel=1) as base, visit(base) as visitor:
+        clean.append(visitor)
+        await visitor.question(QUESTION)
+        page = visitor.page
+        await expect(page.locator("article.seat-card .state.thinking")).to_have_count(3)
+        await page.goto(f"{base}/#/")
+        await visitor.question("Is 91 a prime number?")
+        await expect(page.locator("p.stage")).to_contain_text("in the queue")
+        await expect(page.locator("article.seat-card .state.waiting")).to_have_count(3)
 
 
 async def test_stop_cancels(tmp_path: Path, clean: list[Visit]) -> None:
