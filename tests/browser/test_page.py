@@ -184,9 +184,11 @@ async def test_a_lost_connection_is_made_again(tmp_path: Path, clean: list[Visit
 
 
 async def thinks(fake: FakeOllama, exchange: Exchange) -> None:
+    """On and on, as models do: a thought that nobody listened to is not told again."""
     exchange.head(200, NDJSON)
-    exchange.line({"message": {"role": "assistant", "content": "", "thinking": "Let me see."}})
-    await asyncio.Event().wait()
+    while True:
+        exchange.line({"message": {"role": "assistant", "content": "", "thinking": "Let me see."}})
+        await asyncio.sleep(0.1)
 
 
 async def test_who_thinks_and_who_waits_in_the_queue_is_shown(
