@@ -1,4 +1,4 @@
-"""Who may come in: bearer keys off loopback, tickets for streams. Knows nothing of routes.
+"""Who may come in: bearer keys off loopback, tickets for streams, everybody to the page's files.
 
 Refusals are raised: `edge.Edge`, which stands outside, turns them into problems. A WebSocket is
 refused before it is accepted. A key is never logged; the log has its fingerprint.
@@ -30,6 +30,8 @@ OPEN_TO_JOINING = frozenset({"/health", "/api/health"})
 """Where a PC that joins may look, with the join token, to compare versions."""
 STREAMS = re.compile(r"/api/council/(?:sessions/[^/]+/events|ws/[^/]+)", re.ASCII)
 """Where a ticket opens."""
+PAGE = re.compile(r"/(?:web/[a-z]+\.(?:js|css|svg))?", re.ASCII)
+"""The page's own files, open to everybody: they show nothing of the council, and ask for a key."""
 KEY_NAMES = frozenset({"key", "token", "api_key", "apikey", "access_token"})
 MAX_AUTHORIZATION = 4_096
 MAX_PARAMETERS = 100
@@ -97,6 +99,8 @@ class Gate:
         for name, value in parameters:
             if name.lower() in KEY_NAMES:
                 self._refuse(scope, value, IN_URL)
+        if scope["type"] == "http" and scope["method"] == "GET" and PAGE.fullmatch(scope["path"]):
+            return
         if not given and _is_stream(scope):
             tickets = [value for name, value in parameters if name == "ticket"]
             if tickets:

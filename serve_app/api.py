@@ -20,7 +20,7 @@ from serve_app.edge import install
 from serve_app.hosts import KnownHosts
 from serve_app.routes import cluster as cluster_routes
 from serve_app.routes import council as council_routes
-from serve_app.routes import events, index, tickets, worker
+from serve_app.routes import docs, events, page, tickets, worker
 from serve_app.routes.answers import once_each, problem_schema
 from serve_app.routes.health import health_router
 from serve_app.tickets import Tickets
@@ -47,7 +47,7 @@ def build_api(
     app = FastAPI(
         title=TITLE,
         version=config.version,
-        docs_url=None,  # its page loads scripts from elsewhere; routes/index.py has our own
+        docs_url=None,  # its page loads scripts from elsewhere; routes/docs.py has our own
         redoc_url=None,
         redirect_slashes=False,
         dependencies=[Depends(once_each)],
@@ -64,7 +64,8 @@ def build_api(
     app.include_router(worker.router)
     app.include_router(health_router("/health"))
     app.include_router(health_router("/api/health"))
-    app.include_router(index.router)
+    app.include_router(page.router)
+    app.include_router(docs.router)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     app.add_middleware(Gate, config=config, tickets=app.state.tickets, attempts=app.state.attempts)
     if config.cors_origins:

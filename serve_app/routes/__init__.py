@@ -2,5 +2,5 @@
 
 Reading order: `answers.py` (what all routes share), `council.py` (questions and sessions),
 `events.py` (what is heard while a council sits), `tickets.py`, `worker.py`, `health.py`,
-`index.py`.
+`page.py`, `docs.py`.
 """

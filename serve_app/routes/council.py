@@ -18,6 +18,7 @@ from actors.messages.nodes import ModelCatalogue
 from actors.messages.requests import CouncilRequest
 from actors.messages.sessions import CouncilSession, SessionSummary
 from cluster.council import Council
+from serve_app.rendering import html_of
 from serve_app.routes.answers import (
     WITH_BODY,
     CouncilAtHand,
@@ -65,6 +66,15 @@ class SessionPage(Message):
     """Newest first; ask again with `before` = the last one's `created_at` for more."""
 
     sessions: tuple[SessionSummary, ...]
+
+
+class Rendered(Message):
+    """Texts as HTML: their Markdown, without anything that runs or is fetched. By `agent_id`."""
+
+    final_answer: str | None
+    opinions: dict[str, str]
+    revisions: dict[str, str]
+    critiques: dict[str, str]
 
 
 @router.post(
@@ -176,10 +186,31 @@ async def export(
     return Response(markdown(session), headers=headers, media_type="text/markdown")
 
 
+@router.get(
+    "/sessions/{session_id}/rendered", response_model=Rendered, responses=refusals(404, 422, 503)
+)
+async def rendered(session_id: SessionId, council: CouncilAtHand) -> Response:
+    """What models wrote, as HTML that is safe to show."""
+    session = await council.session(str(session_id))
+    return json_answer(await asyncio.to_thread(_rendered, session))
+
+
 @router.get("/models", response_model=ModelCatalogue, responses=refusals(503))
 async def models(council: CouncilAtHand) -> Response:
     """Recommended models, installed ones, and the PCs that have them."""
     return json_answer(await council.catalogue())
+
+
+def _rendered(session: CouncilSession) -> Rendered:
+    answer, opinions = session.final_answer, session.opinions
+    return Rendered(
+        final_answer=html_of(answer.content) if answer else None,
+        opinions={one.agent_id: html_of(one.content) for one in opinions},
+        revisions={one.agent_id: html_of(one.revision) for one in opinions if one.revision},
+        critiques={
+            one.reviewer_id: html_of(one.critique) for one in session.reviews if one.critique
+        },
+    )
 
 
 def _attachment(session_id: UUID, extension: str) -> dict[str, str]:

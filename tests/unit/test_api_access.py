@@ -108,16 +108,23 @@ def refused(response: httpx.Response, status: int = 401) -> dict[str, Any]:
 SESSION = "/api/council/sessions/00000000-0000-0000-0000-000000000000"
 WS = "/api/council/ws/00000000-0000-0000-0000-000000000000"
 EVERY_ROUTE = [
-    *(("GET", path) for path in ("/", "/docs", "/openapi.json", "/health", "/health/ready")),
+    *(
+        ("GET", path)
+        for path in ("/docs", "/openapi.json", "/health", "/health/ready", "/api/page")
+    ),
     *(("GET", path) for path in ("/health/system", "/health/ollama", "/health/models")),
     *(("GET", path) for path in ("/api/health", "/api/health/ready", "/metrics", "/favicon.ico")),
     *(("GET", path) for path in ("/api/council/models", "/api/council/sessions", SESSION)),
-    *(("GET", SESSION + tail) for tail in ("/events", "/export", "/export?format=json")),
+    *(
+        ("GET", SESSION + tail)
+        for tail in ("/events", "/rendered", "/export", "/export?format=json")
+    ),
     *(("POST", f"/api/council/{noun}") for noun in ("query", "sessions", "tickets")),
     *(("POST", path) for path in ("/api/generate", "/api/generate/batch", "/nowhere")),
     *(("DELETE", SESSION), ("DELETE", SESSION + "?purge=true"), ("HEAD", "/health")),
+    *(("POST", "/"), ("HEAD", "/"), ("POST", "/web/app.js"), ("GET", "/web/")),
     *(("OPTIONS", "/api/council/query"), ("OPTIONS", "/"), ("TRACE", "/"), ("FROB", "/")),
-    *(("GET", path) for path in ("/nowhere", "//", "/..%2f..%2fetc/passwd", "/health/")),
+    *(("GET", path) for path in ("/nowhere", "/%2f", "/..%2f..%2fetc/passwd", "/health/")),
 ]
 
 

@@ -190,6 +190,10 @@ def test_a_tier_without_tests_or_tools_says_why(monkeypatch: pytest.MonkeyPatch)
     assert tiers._missing_modules("xllamacpp") == "not installed: xllamacpp"
     monkeypatch.setattr(tiers.os, "geteuid", lambda: 1000)
     assert tiers._missing_for_hosts() == "network namespaces need root"
+    assert tiers.why_not("browser") == "not installed: playwright"
+    monkeypatch.setattr(tiers, "find_spec", lambda name: name)
+    monkeypatch.setattr(tiers.shutil, "which", lambda name: None)
+    assert tiers.why_not("browser").startswith("not installed: chromium")
 
 
 def test_pairs_of_tiers_run_side_by_side_and_are_reported_in_their_order(
@@ -198,7 +202,7 @@ def test_pairs_of_tiers_run_side_by_side_and_are_reported_in_their_order(
     ran, both = [], threading.Barrier(2, timeout=10)
 
     def run(tier: str, rest: list[str], quiet: bool = False) -> tiers.Outcome:
-        if tier != "cluster":
+        if tier not in ("browser", "cluster"):
             both.wait()
         ran.append((tier, quiet))
         return tiers.Outcome(tier, passed=1)

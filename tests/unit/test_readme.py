@@ -3,6 +3,7 @@
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+KINDS = {".py", ".html", ".css", ".js", ".svg"}
 
 
 def named() -> set[str]:
@@ -23,8 +24,8 @@ def test_the_tree_names_every_file_and_no_other() -> None:
     there = {
         path.relative_to(ROOT).as_posix()
         for room in ("actors", "cluster", "serve_app")
-        for path in (ROOT / room).rglob("*.py")
-        if path.name != "__init__.py"
+        for path in (ROOT / room).rglob("*.*")
+        if path.suffix in KINDS and path.name != "__init__.py"
     }
     in_rooms = {
         path for path in named() if path.split("/")[0] in ("actors", "cluster", "serve_app")

@@ -1,13 +1,11 @@
-"""The front door for people: a small page that links to the docs and the dashboard, and the docs
-themselves, made from the OpenAPI document. No script, nothing from elsewhere."""
+"""The HTTP interface for people to read, made from the OpenAPI document. No script, nothing from
+elsewhere."""
 
 from html import escape
 from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse
-
-from serve_app.routes.answers import Config
 
 router = APIRouter(include_in_schema=False)
 
@@ -23,22 +21,6 @@ STYLE = (
 )
 
 
-@router.get("/")
-async def index(config: Config) -> HTMLResponse:
-    dashboard = escape(config.dashboard_url or "")
-    ray = f'<li><a href="{dashboard}">Ray dashboard</a>: each PC\'s CPU and memory</li>'
-    return _page(
-        "LLM Council on Ray",
-        f"<p>Several local language models answer one question together. "
-        f"Version {escape(config.version)}.</p><ul>"
-        f'<li><a href="/docs">HTTP interface</a> '
-        f'(<a href="/openapi.json">OpenAPI</a>)</li>{ray if dashboard else ""}'
-        '<li><a href="/api/council/sessions">Sessions</a></li>'
-        '<li><a href="/health/ready">Health</a></li></ul>'
-        "<p>Ask from a terminal: <code>./council ask &quot;Why is the sky blue?&quot;</code></p>",
-    )
-
-
 @router.get("/docs")
 async def docs(request: Request) -> HTMLResponse:
     document = request.app.openapi()
@@ -48,9 +30,9 @@ async def docs(request: Request) -> HTMLResponse:
         for method, operation in operations.items()
     ]
     intro = (
-        '<p>Made from <a href="/openapi.json">/openapi.json</a>, which has every schema. Errors '
-        "are <code>application/problem+json</code>. The events of a session also come over "
-        "<code>WS /api/council/ws/{session_id}?after=</code>.</p>"
+        '<p><a href="/">The page</a>. Made from <a href="/openapi.json">/openapi.json</a>, which '
+        "has every schema. Errors are <code>application/problem+json</code>. The events of a "
+        "session also come over <code>WS /api/council/ws/{session_id}?after=</code>.</p>"
     )
     return _page("HTTP interface", f"{intro}<dl>{''.join(entries)}</dl>")
 

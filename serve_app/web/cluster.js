@@ -1,0 +1,90 @@
+// The PCs: what they have, how they are, and how another one joins.
+
+import { get } from "./api.js";
+import { element, fill } from "./dom.js";
+import { bytes, number, say } from "./words.js";
+
+const EVERY_MS = 5000;
+
+/** Everything the service tells of each PC, by name. */
+async function pcs() {
+  const paths = ["/health/system", "/health/ollama", "/health/models", "/api/cluster/nodes"];
+  const lists = await Promise.all(paths.map((path) => get(path)));
+  const all = new Map();
+  for (const { nodes } of lists) {
+    for (const node of nodes) all.set(node.name, { ...all.get(node.name), ...node });
+  }
+  return [...all.values()];
+}
+
+/** A card for each PC in `box`. Raises what `get` raises. */
+export async function pcCards(box) {
+  const found = await pcs();
+  fill(box, found.map(card));
+}
+
+function card(pc) {
+  const used = (use) => use
+    ? [meter(use.percent, say("of", bytes(use.used), bytes(use.total))), say("of", bytes(use.used), bytes(use.total))]
+    : [say("notKnown")];
+  const facts = [
+    ["cpu", pc.cpu_percent === null || pc.cpu_percent === undefined ? [say("notKnown")] : [meter(pc.cpu_percent, `${number(pc.cpu_percent)} %`), `${number(pc.cpu_percent)} %`]],
+    ["memory", used(pc.memory)],
+    ["disk", used(pc.disk)],
+    ["onDisk", [names(pc.models, "size")]],
+    ["inMemory", [names(pc.loaded, "size")]],
+    ["callsNow", [String(pc.calls ?? 0)]],
+  ];
+  const well = pc.connected && !pc.breaker_open;
+  const state = well ? say(pc.state || "serving") : say("unreachable");
+  return element("article", { class: "card pc", "aria-label": pc.name },
+    element("header", {}, element("h3", {}, pc.name), element("span", { class: "tag" }, say(pc.role)),
+      element("span", { class: `state ${well && pc.state !== "drained" ? "done" : "absent"}` }, state)),
+    element("dl", {}, facts.flatMap(([word, told]) => [element("dt", {}, say(word)), element("dd", {}, told)])),
+    pc.error ? element("p", { class: "wrong" }, pc.error) : null,
+    (pc.warnings || []).map((warning) => element("p", { class: "quiet" }, warning)));
+}
+
+function meter(percent, label) {
+  const made = element("meter", { min: 0, max: 100, high: 85, optimum: 0, "aria-label": label });
+  made.value = percent;
+  return made;
+}
+
+function names(models) {
+  if (!models || !models.length) return say("noModels");
+  return element("ul", { class: "names" }, models.map((model) =>
+    element("li", {}, model.name, model.size ? element("small", {}, ` ${bytes(model.size)}`) : null)));
+}
+
+/** The PCs, asked again every few seconds as long as somebody looks. */
+export function clusterView(box, { facts }) {
+  const cards = element("div", { class: "cards wide" }, element("p", { class: "quiet" }, say("loading")));
+  const wrong = element("p", { class: "wrong", role: "alert" });
+  let timer = 0;
+  let left = false;
+  fill(box, element("h1", {}, say("cluster")), wrong, cards, joining(facts), dashboard(facts.dashboard_url));
+
+  async function look() {
+    if (!document.hidden) {
+      await pcCards(cards).then(() => { wrong.textContent = ""; }, (error) => { wrong.textContent = error.message; });
+    }
+    if (!left) timer = setTimeout(look, EVERY_MS);
+  }
+  look();
+  return { leave: () => { left = true; clearTimeout(timer); } };
+}
+
+/** What to type. The token is a secret that this page does not have. */
+function joining(facts) {
+  const here = location.port && location.port !== "8000" ? `${location.hostname}:${location.port}` : location.hostname;
+  const line = facts.locked ? `./council join ${here} --token …` : "./council down && ./council up --lan";
+  return element("section", { "aria-labelledby": "join" }, element("h2", { id: "join" }, say("joinTitle")),
+    element("p", {}, say(facts.locked ? "joinOpen" : "joinClosed")),
+    element("pre", { class: "line", tabindex: 0 }, line));
+}
+
+function dashboard(address) {
+  if (!address || !/^https?:/.test(address)) return null;
+  return element("p", {}, element("a", { href: address, target: "_blank", rel: "noopener" }, say("dashboard")), ` ${say("onlyPc1")}`);
+}

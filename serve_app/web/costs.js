@@ -1,0 +1,24 @@
+// What a session cost: tokens by stage and model, and where the time went.
+
+import { tokenBars, waterfall } from "./charts.js";
+import { element, fill, table } from "./dom.js";
+import { number, say } from "./words.js";
+
+const STAGES = [
+  ["stage1_opinions", "opinions"], ["stage2_review", "review"], ["revision", "revision"], ["stage3_synthesis", "synthesis"], ["guard", "guard"],
+];
+
+/** Shows them in `box`; `session` as the HTTP interface gives it. */
+export function showCosts(box, session, hearing) {
+  const usage = session.token_usage;
+  const rows = STAGES.filter(([name]) => usage[name]).flatMap(([name, word]) =>
+    Object.entries(usage[name].by_model).map(([model, tokens]) => [say(word), model, tokens.prompt_tokens, tokens.completion_tokens]));
+  box.hidden = rows.length === 0;
+  if (box.hidden) return;
+  const head = ["stage", "model", "prompt", "completion", "total"].map((word) => say(word));
+  const total = [say("total"), say("all"), usage.total_prompt_tokens, usage.total_completion_tokens];
+  const cells = ([stage, model, prompt, completion]) => [stage, model, number(prompt), number(completion), number(prompt + completion)];
+  fill(box, element("h2", {}, say("costs")), tokenBars(rows, usage.total_tokens),
+    element("details", {}, element("summary", {}, say("tokensTable")), table(say("tokensTable"), head, [...rows, total].map(cells), "numbers tokens")),
+    waterfall(hearing));
+}

@@ -1,0 +1,182 @@
+// One session, watched while it sits or read afterwards. What is heard comes from its events; the
+// rendered texts and the costs from the session, asked for again where an event changes them.
+
+import { Problem, call, events, get, sessionPath } from "./api.js";
+import { attempt, sessionButtons } from "./actions.js";
+import { answerSection } from "./answer.js";
+import { seatCard } from "./card.js";
+import { showCosts } from "./costs.js";
+import { element, fill, write } from "./dom.js";
+import { CHAIRMAN, hear, nameOf, silence } from "./hearing.js";
+import { showMatrix, showRanking } from "./judges.js";
+import { number, say } from "./words.js";
+
+const SHOW_MS = 60;
+const QUEUE_MS = 2000;
+const WORTH_ASKING = new Set(["ranking", "final_answer", "session_closed"]);
+const STEPS = ["opinions", "review", "revision", "synthesis", "guard"];
+
+export function watchView(box, { id, seat }) {
+  const left = new AbortController();
+  const hearing = silence();
+  const cards = new Map();
+  const place = layout(box, id);
+  let html = null;
+  let session = null;
+  let queue = null;
+  let there = true;
+  let wanted = seat;
+  let timer = 0;
+  let asking = 0;
+  const drawn = { reviews: -1, ranking: null, session: null, buttons: false, notes: -1 };
+
+  place.stop.addEventListener("click", () => attempt(async () => {
+    place.stop.disabled = true;
+    place.stop.textContent = say("stopping");
+    await call("DELETE", sessionPath(id));
+  }).then((done) => { if (!done) { place.stop.disabled = false; place.stop.textContent = say("stop"); } }));
+  listen();
+  waitInQueue();
+
+  async function listen() {
+    try {
+      for await (const event of events(id, left.signal, (isThere) => { there = isThere; soon(); })) {
+        hear(hearing, event, performance.now());
+        if (WORTH_ASKING.has(event.kind)) refresh();
+        soon();
+      }
+      refresh();
+    } catch (error) {
+      if (left.signal.aborted) return;
+      left.abort();
+      fill(box, element("h1", {}, say("gone")),
+        element("p", { class: "wrong", role: "alert" }, error instanceof Problem ? error.message : say("noService")));
+    }
+  }
+
+  /** The newest one that was asked for counts. */
+  async function refresh() {
+    const mine = ++asking;
+    const told = await Promise.all([get(sessionPath(id)), get(`${sessionPath(id)}/rendered`)]).catch(() => null);
+    if (!told || mine !== asking || left.signal.aborted) return;
+    [session, html] = told;
+    soon();
+  }
+
+  /** The place in the queue, as long as no PC has come to the question. */
+  async function waitInQueue() {
+    while (!left.signal.aborted && !hearing.closed && !begun()) {
+      await new Promise((resolve) => setTimeout(resolve, QUEUE_MS));
+      if (begun() || hearing.closed || left.signal.aborted) break;
+      queue = (await get(sessionPath(id)).catch(() => null))?.queue ?? null;
+      soon();
+    }
+    queue = null;
+    soon();
+  }
+
+  function begun() {
+    return [...hearing.voices.values()].some((one) => one.state !== "waiting");
+  }
+
+  function soon() {
+    timer ||= setTimeout(() => { timer = 0; show(); }, SHOW_MS);
+  }
+
+  function show() {
+    if (left.signal.aborted || !hearing.request) return;
+    write(place.title, hearing.request.query);
+    document.title = `${hearing.request.query.slice(0, 60)} – ${say("title")}`;
+    stageLine();
+    place.answer.show(hearing, html);
+    for (const [seatId, one] of hearing.seats) {
+      if (!cards.has(seatId)) {
+        cards.set(seatId, seatCard(seatId, one));
+        place.cards.append(cards.get(seatId).whole);
+      }
+      cards.get(seatId).show(hearing, html);
+    }
+    place.seats.hidden = false;
+    judges();
+    ended();
+    if (wanted && cards.has(wanted)) { cards.get(wanted).focus(); wanted = null; }
+  }
+
+  function stageLine() {
+    const stage = hearing.stage;
+    const speaking = [...hearing.voices.entries()].filter(([key]) => key.startsWith(`${stage}/`)).map(([, one]) => one);
+    const done = speaking.filter((one) => one.state === "done" || one.state === "absent").length;
+    const count = speaking.length > 1 ? ` ${done}/${speaking.length}` : "";
+    const waits = queue ? ` ${say("queue", queue.place, number(queue.eta_s))}` : "";
+    const why = hearing.closed?.error ? `: ${hearing.closed.error}` : "";
+    write(place.stage, there || hearing.closed ? `${say(stage)}${count}${waits}${why}` : say("lost"));
+    place.stage.className = `stage ${hearing.closed ? hearing.closed.outcome : "open"}`;
+    const steps = STEPS.filter((step) => hearing.stages.includes(step) || (hearing.mode !== "fast" && ["opinions", "review", "synthesis"].includes(step)) || step === "opinions");
+    const passed = (step) => hearing.stages.includes(step) && step !== stage;
+    fill(place.steps, steps.map((step) => element("li", {
+      class: step === stage ? "now" : passed(step) ? "past" : "", "aria-current": step === stage ? "step" : null,
+    }, say(step))));
+  }
+
+  function judges() {
+    const reviews = hearing.reviews.length + hearing.absences.length;
+    if (drawn.reviews !== reviews) { drawn.reviews = reviews; showMatrix(place.matrix, hearing); }
+    if (drawn.ranking !== hearing.ranking) { drawn.ranking = hearing.ranking; showRanking(place.ranking, hearing); }
+    if (drawn.notes !== hearing.notices.length + hearing.absences.length) {
+      drawn.notes = hearing.notices.length + hearing.absences.length;
+      showNotes(place.notes, hearing);
+    }
+  }
+
+  function ended() {
+    place.stop.hidden = hearing.closed !== null;
+    if (hearing.closed && !drawn.buttons) {
+      drawn.buttons = true;
+      place.buttons.append(...sessionButtons(id, () => { location.hash = "#/history"; }));
+    }
+    if (hearing.closed && session && drawn.session !== session) {
+      drawn.session = session;
+      showCosts(place.costs, session, hearing);
+    }
+  }
+
+  return {
+    leave: () => { left.abort(); clearTimeout(timer); },
+    stay: (other) => { wanted = other; soon(); return true; },
+  };
+}
+
+/** What the reader should know, and who was absent where no card says so. */
+function showNotes(box, hearing) {
+  const who = (id) => (id === CHAIRMAN ? say("chairman") : nameOf(hearing, id));
+  const told = [
+    ...hearing.notices.map((notice) => notice.detail),
+    ...hearing.absences.filter(({ stage }) => !["opinions", "review"].includes(stage))
+      .map((absence) => say("absentIn", who(absence.agent_id), say(absence.stage), absence.detail)),
+  ];
+  const bad = hearing.notices.some((notice) => notice.degrades);
+  box.hidden = told.length === 0;
+  box.className = bad ? "notes degraded" : "notes";
+  fill(box, element("h2", {}, say(bad ? "degraded" : "noticed")), element("ul", {}, told.map((one) => element("li", {}, one))));
+}
+
+/** The parts of the view, in the order in which they are read. */
+function layout(box, id) {
+  const part = (name, hidden = true) => element("section", { class: name, hidden });
+  const place = {
+    title: element("h1", { class: "asked" }, say("loading")),
+    stage: element("p", { class: "stage", role: "status", "aria-live": "polite" }),
+    steps: element("ol", { class: "steps", "aria-label": say("stages") }),
+    stop: element("button", { type: "button", class: "danger", id: "stop", hidden: true }, say("stop")),
+    answer: answerSection(id),
+    notes: part("notes"),
+    cards: element("div", { class: "cards" }),
+    matrix: part("reviews"),
+    ranking: part("places"),
+    costs: part("costs"),
+  };
+  place.buttons = element("div", { class: "row" }, place.stop);
+  place.seats = element("section", { "aria-labelledby": "opinions", hidden: true }, element("h2", { id: "opinions" }, say("opinions")), place.cards);
+  fill(box, place.title, place.stage, place.steps, place.buttons, place.answer.whole, place.notes, place.seats, place.matrix, place.ranking, place.costs);
+  return place;
+}
