@@ -427,16 +427,6 @@ class TestThorough:
         assert [(a.agent_id, a.stage) for a in session.absences] == [("agent_1", "review")]
         assert stages(calls)["review"] == 5 and session.stage == "complete"
 
-
-def scoring(call: GenerateCall) -> Reply:
-    """Every judge finds the seats better by their number."""
-    if stage_of_call(call) != "review" or call.format is None:
-        return plausible(call)
-    prompt = call.messages[1].content
-    (label,) = labels_of(call.format)  # type: ignore[arg-type]
-    number = int(prompt.partition("Opinion of agent_")[2][0])
-    return json.dumps({"rankings": [{"agent_id": label, "score": 3 * number}]})
-
     async def test_who_comes_back_during_the_second_review_hears_its_text_so_far(
         self, tmp_path: Path
     ) -> None:
@@ -458,6 +448,16 @@ def scoring(call: GenerateCall) -> Reply:
         (piece,) = [event for event in told if isinstance(event, ReviewDelta)]
         assert (piece.agent_id, piece.offset) == ("agent_1", 0) and piece.text
         assert session.stage == "complete"
+
+
+def scoring(call: GenerateCall) -> Reply:
+    """Every judge finds the seats better by their number."""
+    if stage_of_call(call) != "review" or call.format is None:
+        return plausible(call)
+    prompt = call.messages[1].content
+    (label,) = labels_of(call.format)  # type: ignore[arg-type]
+    number = int(prompt.partition("Opinion of agent_")[2][0])
+    return json.dumps({"rankings": [{"agent_id": label, "score": 3 * number}]})
 
 
 class TestResumed:
