@@ -142,8 +142,8 @@ async def test_tokens_are_the_engines_own_counts(sat: Sat, engine: EngineProcess
                 ballot = [{"role": "user", "content": end.follow_up}]
                 again += await counted(http, ballot) - nothing
             assert end.usage.prompt_tokens == prompt, call.call_id
-            # a schema makes the model spell some words in more tokens than the tokenizer would
-            assert again - 3 <= end.usage.completion_tokens <= 1.25 * again + 3, call.call_id
+            # a schema makes the model spell words and space in more tokens than the tokenizer would
+            assert again - 3 <= end.usage.completion_tokens <= 1.5 * again + 8, call.call_id
             if end.truncated and call.then is None:
                 assert end.usage.completion_tokens == call.options.num_predict
     usage = sat.session.token_usage
