@@ -120,7 +120,9 @@ def test_row_07_and_10_a_long_cut_is_done_without_and_heals(three: ThreePcs) -> 
     assert three.council.generate("beta")["node"] == "pc2"
     assert three.ollama2.at_work() == []
     assert events(three, session_id) == told
-    answers = Counter((e["kind"], e["agent_id"]) for e in told if e["kind"] in ANSWERS)
+    answers = Counter(
+        (e["kind"], e["agent_id"], e.get("first")) for e in told if e["kind"] in ANSWERS
+    )
     assert set(answers.values()) == {1}
 
 
