@@ -115,12 +115,24 @@ def _read_out(events: Iterable[Event]) -> None:
         if event.get("kind") == "stage_started" and hearing.stage != "synthesis":
             say(f"\n# {views.TITLES[hearing.stage]}")
         for (stage, agent_id), voice in hearing.voices.items():
-            if stage != "synthesis" and voice.state in ("done", "absent"):
+            if (
+                stage != "synthesis"
+                and voice.state in ("done", "absent")
+                and _is_over(stage, hearing)
+            ):
                 if (stage, agent_id, voice.text) not in told:
                     say(_plain(voice))
                 told.add((stage, agent_id, voice.text))
         if event.get("kind") == "ranking":
             say(f"\n# Scores\n{views.plain_scores(hearing)}")
+
+
+def _is_over(stage: str, hearing: Hearing) -> bool:
+    """Whether nobody says more in that stage: judges of one opinion at a time, and of the guard,
+    speak more than once."""
+    if stage == "guard":
+        return hearing.answer is not None
+    return stage != "review" or not hearing.votes or bool(hearing.ranking)
 
 
 def _plain(voice: Voice) -> str:
