@@ -91,7 +91,11 @@ class Hearing:
         await self.close(step)
 
     async def _out_of_time(self) -> Closed:
-        """A draft that the guard could not finish with is better than no answer."""
+        """What was on its way to the store when the deadline passed counts: an answer is one. A
+        draft that the guard could not finish with is better than no answer."""
+        await self._record.settled()
+        if self.session.final is not None:
+            return Closed()
         if self.session.draft is not None:
             unfinished = outcomes.conclusion(self.session, now(), finished=False)
             await self._record.hear(unfinished)
@@ -329,7 +333,12 @@ class Hearing:
         return self._fitted[key]
 
     def _say_trimmed(self, agent_id: str) -> None:
-        if labels := self._shown[agent_id].trimmed:
+        """Once for each who saw them so, however many reviews it writes."""
+        said = (
+            one.code == outcomes.TRIMMED and one.agent_id == agent_id
+            for one in self.session.notices
+        )
+        if (labels := self._shown[agent_id].trimmed) and not any(said):
             self._record.note(outcomes.trimmed(self.session, agent_id, labels, now()))
 
     def _envelope(self) -> dict[str, Any]:

@@ -80,6 +80,13 @@ class Record:
         self._start_writing()
         await asyncio.shield(kept)
 
+    async def settled(self) -> None:
+        """Waits until all that was queued so far is committed and folded in."""
+        if self._waiting:
+            self._start_writing()
+        if self._writer is not None:
+            await asyncio.shield(self._writer)
+
     def whisper(self, stage: Stage, agent_id: str, delta: Delta, at: datetime) -> None:
         """Tells a piece of text that is not kept, in its order among the events."""
         whisper = _Whisper(stage, agent_id, delta, at)

@@ -32,6 +32,8 @@ from actors.messages.events import (
     SynthesisDrafted,
 )
 
+TRIMMED = "context_trimmed"
+"""The notice that answers were shown without their middle."""
 _OUT_OF_TIME = CallFailed(
     code=CallTimeout.code,
     detail="The session's deadline passed before it had answered.",
@@ -244,7 +246,7 @@ def trimmed(session: Session, agent_id: str, labels: Sequence[str], at: datetime
     return NoticeGiven(
         session_id=session.session_id,
         at=at,
-        code="context_trimmed",
+        code=TRIMMED,
         detail=f"The answers {', '.join(labels)} were shortened in the middle to fit the model's "
         "context; raise COUNCIL_NUM_CTX to avoid it.",
         agent_id=agent_id,

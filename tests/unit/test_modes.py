@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -347,6 +347,31 @@ class TestGuard:
         assert "guard" not in stages(calls)
         assert session.final_answer is not None and session.final_answer.guard is not None
         assert session.final_answer.guard.verdict == "stands"
+
+    @pytest.mark.parametrize("guard", [True, False])
+    async def test_an_answer_that_is_being_stored_at_the_deadline_is_the_one_answer(
+        self, tmp_path: Path, guard: bool
+    ) -> None:
+        """A slow disk: the commit of the answer ends after the session's deadline."""
+        wanted = FULL.model_copy(update={"guard": guard})
+        asked = request().model_copy(update={"deadline_s": 1.5})
+        async with council(tmp_path, ScriptedPool(MODELS), wanted) as orchestrator:
+            append = orchestrator._store.append
+
+            async def slowly(session_id: str, events: Sequence[StoredEvent]) -> list[StoredEvent]:
+                if any(event.kind == "final_answer" for event in events):
+                    await asyncio.sleep(1.7)
+                return await append(session_id, events)
+
+            orchestrator._store.append = slowly  # type: ignore[method-assign]
+            session_id = (await orchestrator.open(asked)).session_id
+            session = await orchestrator.wait(session_id)
+            events = [e async for batch in orchestrator.events(session_id) for e in batch]
+        assert (session.stage, session.error_code) == ("complete", None)
+        assert [event.kind for event in events].count("final_answer") == 1
+        assert session.final_answer is not None
+        verdict = session.final_answer.guard
+        assert verdict is None if not guard else verdict and verdict.verdict == "stands"
 
     async def test_one_opinion_has_nobody_to_judge_it(self, tmp_path: Path) -> None:
         session, calls, _ = await sat(tmp_path, request(seats=1))
