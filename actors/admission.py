@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from actors.council.backlog import Bounds, Vessel, place, refusal, seconds, vessels, waits
-from actors.council.model_names import canonical
 from actors.council.session import Session, answers
+from actors.council.table.model_names import canonical
 from actors.council.workload import Experience, Load, Loads, owed_by_worker, still_owed
 from actors.errors import QueueFull
 from actors.messages.calls import Generated

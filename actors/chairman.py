@@ -9,7 +9,7 @@ from contextlib import aclosing
 import ray
 
 from actors.batches import Batch, Batches
-from actors.council.briefs import synthesis_call
+from actors.council.asking.briefs import synthesis_call
 from actors.messages.calls import Agent, CallFailed, Delta, Generated, SynthesisBrief
 
 

@@ -9,15 +9,16 @@ from typing import Any, Protocol
 
 from actors.calls import Caller, Stream, ask_agent, call_model
 from actors.clock import boot_time, now
-from actors.council import briefs, deliberation, outcomes, review_briefs
+from actors.council import deliberation
 from actors.council.accounting import one_call
-from actors.council.briefs import Limits, Room
-from actors.council.context import Fitted
+from actors.council.asking import briefs, outcomes, review_briefs
+from actors.council.asking.briefs import Limits, Room
+from actors.council.asking.context import Fitted
+from actors.council.asking.outcomes import Said
+from actors.council.asking.review_briefs import Task
 from actors.council.deadline import seconds_left
 from actors.council.deliberation import next_step
-from actors.council.guard import Side
-from actors.council.outcomes import Said
-from actors.council.review_briefs import Task
+from actors.council.judging.guard import Side
 from actors.council.session import Session
 from actors.council.steps import (
     AskGuard,

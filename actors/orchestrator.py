@@ -1,7 +1,7 @@
 """CouncilOrchestrator: accepts questions, keeps sessions, lets each be heard. Sits on PC1.
 
 A thin shell: what is owed next is decided in `actors.council`, performed in `hearing.py`, kept in
-`sessions.py`. After a crash it reads the open sessions back and goes on where they stood.
+`store/`. After a crash it reads the open sessions back and goes on where they stood.
 """
 
 import asyncio
@@ -15,10 +15,10 @@ import ray
 from actors.admission import Admission
 from actors.audience import Batch
 from actors.clock import now
-from actors.council import minutes
+from actors.council.asking.briefs import Limits
 from actors.council.backlog import Bounds
-from actors.council.briefs import Limits
 from actors.council.session import Session, replay
+from actors.council.telling import minutes
 from actors.errors import CouncilError, SessionFinished, SessionRunning, Superseded
 from actors.hearing import Chairman, Hearing
 from actors.messages.configs import OrchestratorConfig
@@ -29,9 +29,9 @@ from actors.messages.sessions import CouncilSession, SessionSummary
 from actors.mistakes import told
 from actors.pool import Pool
 from actors.record import Record, stage_of
-from actors.session_rows import Idempotency
-from actors.sessions import SessionStore
 from actors.sitting import Sitting
+from actors.store.session_rows import Idempotency
+from actors.store.sessions import SessionStore
 from actors.summons import Summons
 from actors.worker import generate
 

@@ -12,10 +12,10 @@ from typing import TypeVar
 
 from actors.admission import Admission
 from actors.clock import boot_time, now
-from actors.council.procedures import procedure
-from actors.council.recommended import catalogue
-from actors.council.seating import SeatingDefaults, installed_name, seat
 from actors.council.session import Session, begin
+from actors.council.table.procedures import procedure
+from actors.council.table.recommended import catalogue
+from actors.council.table.seating import SeatingDefaults, installed_name, seat
 from actors.errors import ModelNotInstalled, NoModelServer
 from actors.messages.configs import OrchestratorConfig
 from actors.messages.events import SessionStarted

@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Callable
 
 from actors.calls import Caller, ask_agent, call_model
-from actors.council.briefs import Limits, too_long, worker_call
+from actors.council.asking.briefs import Limits, too_long, worker_call
 from actors.errors import ContextOverflow, model_call_error
 from actors.messages.calls import CallFailed, Delta, GenerateCall, Generated
 from actors.messages.requests import WorkerRequest, WorkerResult

@@ -22,8 +22,8 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from actors.council.guard import SCHEMA
-from actors.council.review_prompts import ballot_schema
+from actors.council.asking.review_prompts import ballot_schema
+from actors.council.judging.guard import SCHEMA
 from benchmarks.running import (
     CHAIRMAN,
     MODELS,

@@ -22,8 +22,8 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from actors.council import briefs, review_briefs
-from actors.council.anonymity import rotated
+from actors.council.asking import briefs, review_briefs
+from actors.council.asking.anonymity import rotated
 from actors.council.session import Session
 from actors.messages.events import CHAIRMAN
 from actors.messages.procedure import ProcedureDefaults

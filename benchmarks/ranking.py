@@ -11,7 +11,7 @@ import argparse
 from rich.console import Console
 from rich.table import Table
 
-from actors.council.ranking import DEFAULT
+from actors.council.judging.ranking import DEFAULT
 from tests.simulation.judges import FAULTS, RULES, lead, play
 
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from rich.console import Console
 from rich.table import Table
 
-from actors.council.reviews import read_ballot
+from actors.council.judging.reviews import read_ballot
 
 VOTABLE, OWN = {"A": "agent_3", "C": "agent_1"}, "B"
 LARGE = 64 * 1024

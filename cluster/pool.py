@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from actors.council.model_names import canonical
+from actors.council.table.model_names import canonical
 from actors.errors import (
     CallCancelled,
     CallTimeout,

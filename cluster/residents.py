@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from actors.council.model_names import canonical
+from actors.council.table.model_names import canonical
 from actors.messages.calls import Agent, CallFailed
 from cluster.hosts import Hosts, Site
 from cluster.roster import Roster

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from math import inf
 
-from actors.council.model_names import canonical
+from actors.council.table.model_names import canonical
 from actors.errors import NodeUnreachable
 from actors.messages.calls import CallFailed
 from actors.messages.nodes import BreakerState, NodeReport

@@ -80,7 +80,7 @@ class Settings(BaseSettings):
     max_open: int = Field(default=500, ge=1, le=100_000)
     """Questions and single generations that may be open at once, however short the wait."""
     ranking: RankingMethod = "adjusted"
-    """How places are made of ballots: `actors/council/ranking.py` says what each method does."""
+    """How places are made of ballots: `actors/council/judging/ranking.py` says what each does."""
     mode: Mode = "standard"
     """How much a question that names no mode is worth: `fast`, `standard` or `thorough`."""
     review: ReviewMethod = "listwise"

@@ -13,9 +13,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from actors import session_rows, session_writer
 from actors.messages.events import AnswerEvent, StoredEvent
 from actors.messages.requests import AgentSpec, CouncilRequest
+from actors.store import session_rows, session_writer
 from tests.local_council import LocalPc, local_council
 
 MODELS = ("one:1b", "two:1b", "three:1b")

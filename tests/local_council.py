@@ -13,11 +13,10 @@ from typing import Any
 
 import httpx
 
-from actors import session_file, session_rows
 from actors.agent import AgentConfig, OllamaAgent
 from actors.chairman import ChairmanActor
-from actors.council import minutes
 from actors.council.session import replay
+from actors.council.telling import minutes
 from actors.errors import AgentLost
 from actors.messages.calls import Agent, CallFailed, Delta, GenerateCall, Generated
 from actors.messages.configs import OrchestratorConfig
@@ -29,6 +28,7 @@ from actors.ollama.deadlines import Deadlines
 from actors.ollama.wire import new_http_client
 from actors.orchestrator import CouncilOrchestrator
 from actors.probe import LocalNode, NodeProbe
+from actors.store import session_file, session_rows
 from cluster.hosts import Site
 from cluster.nodes import NodeView
 from cluster.pool import CouncilPool, PoolConfig

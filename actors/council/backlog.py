@@ -8,7 +8,7 @@ one PC can do thus fills that PC alone, and work that all can do fills them all.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from actors.council.model_names import canonical
+from actors.council.table.model_names import canonical
 from actors.council.workload import Experience, Load, Loads, supposed_pace
 from actors.messages.nodes import NodeReport
 

@@ -25,10 +25,10 @@ The best opinion is the best-ranked one; for a closed question, of those that sa
 from collections.abc import Iterable
 from typing import Literal
 
-from actors.council.ballots import certain_first, votes_of
-from actors.council.closed import Count, vote
-from actors.council.consensus import consensus
-from actors.council.ranking import Scores, counted, ranked, ranked_by
+from actors.council.judging.ballots import certain_first, votes_of
+from actors.council.judging.closed import Count, vote
+from actors.council.judging.consensus import consensus
+from actors.council.judging.ranking import Scores, counted, ranked, ranked_by
 from actors.council.session import Session
 from actors.council.steps import (
     FALLBACK_CHAIRMAN,

@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from actors.council.accounting import stage_of
 from actors.council.deliberation import comparisons, next_step
-from actors.council.model_names import canonical
 from actors.council.session import Session
 from actors.council.steps import AskGuard, AskSynthesis, Closed, Conclude, UseOpinion
+from actors.council.table.model_names import canonical
 from actors.messages.calls import CallTiming, TokenUsage
 from actors.messages.events import AnswerEvent
 from actors.messages.requests import Seat, WorkerRequest

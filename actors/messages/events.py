@@ -22,7 +22,7 @@ Stage = Literal["opinions", "review", "revision", "synthesis", "guard"]
 """The seed's three stages, and two that not every council has: `revision` before the synthesis,
 `guard` after it."""
 RankingMethod = Literal["adjusted", "borda", "copeland", "bradley_terry", "z_scores"]
-"""How places are made of ballots (`actors/council/ranking.py`)."""
+"""How places are made of ballots (`actors/council/judging/ranking.py`)."""
 
 
 class Event(Message):

@@ -9,8 +9,8 @@ from pathlib import Path
 import psutil
 
 from actors.errors import StoreUnavailable
-from actors.session_contents import Contents
-from actors.session_copy import copy, put_back
+from actors.store.session_contents import Contents
+from actors.store.session_copy import copy, put_back
 from cluster import processes
 from cluster.secret_files import home_directory
 from cluster.settings import Settings

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import httpx
 
-from actors import session_file
 from actors.errors import StoreUnavailable
+from actors.store import session_file
 from cluster import continuation, processes, ray_node, run_record
 from cluster.ports import is_free
 from cluster.run_record import RunRecord

@@ -11,7 +11,7 @@ from uuid import UUID
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator
 
-from actors.council.export import markdown
+from actors.council.telling.export import markdown
 from actors.errors import CouncilFailed, SessionFinished
 from actors.messages.message import Message
 from actors.messages.nodes import ModelCatalogue

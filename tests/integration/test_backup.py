@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from actors.session_contents import contents
-from actors.sessions import SessionStore
+from actors.store.session_contents import contents
+from actors.store.sessions import SessionStore
 from tests.session_events import Summaries, started
 
 pytestmark = pytest.mark.wire

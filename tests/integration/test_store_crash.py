@@ -31,10 +31,10 @@ CHILD = """
 import asyncio, os, signal, sys, threading
 from datetime import UTC, datetime
 from pathlib import Path
-from actors import session_file, session_writer
+from actors.store import session_file, session_writer
 from actors.messages.events import NoticeGiven, SessionStarted
 from actors.messages.requests import CouncilRequest
-from actors.sessions import SessionStore
+from actors.store.sessions import SessionStore
 
 when, path, names = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
 when, _, which = when.partition(" ")
@@ -88,7 +88,7 @@ asyncio.run(main())
 PREPARING = """
 import os, signal, sys
 from pathlib import Path
-from actors import session_file
+from actors.store import session_file
 
 path, die_at = Path(sys.argv[1]), int(sys.argv[2])
 connect, statements = session_file.connect, 0

@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 import pytest
 
-from actors.council.personas import PERSONAS
+from actors.council.table.personas import PERSONAS
 from actors.messages.calls import GenerateCall, Generated
 from actors.messages.procedure import ProcedureDefaults
 from actors.messages.requests import CouncilRequest

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from actors.council.ranking import DEFAULT, rank
+from actors.council.judging.ranking import DEFAULT, rank
 from actors.messages.events import Vote
 
 MIDDLE, UNIT = 6.0, 1.5

@@ -5,7 +5,7 @@ The table in docs/ranking.md: `python -m benchmarks.ranking`.
 
 import pytest
 
-from actors.council.ranking import DEFAULT
+from actors.council.judging.ranking import DEFAULT
 from tests.simulation.judges import FAULTS, lead, play
 
 RIVALS = ("mean score", "mean rank", "best judge")

@@ -4,14 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.council.agreement import (
+from actors.council.judging.agreement import (
     agreement,
     divided,
     effective_votes,
     kendall_w,
     with_intervals,
 )
-from actors.council.ranking import counted, ranked
+from actors.council.judging.ranking import counted, ranked
 from actors.messages.events import Agreement, PlaceInterval, Standing, Vote
 
 SEATS = ("agent_1", "agent_2", "agent_3", "agent_4")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.council.anonymity import cited, labels, reveal
+from actors.council.asking.anonymity import cited, labels, reveal
 
 NAMES = {"A": "Expert_Alpha", "B": "Expert_Beta", "C": "Expert_Gamma"}
 SEATS = {"agent_3": "A", "agent_1": "B", "agent_2": "C"}

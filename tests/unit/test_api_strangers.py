@@ -17,13 +17,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors import session_file
 from actors.chairman import ChairmanActor
 from actors.errors import CouncilFailed, ModelCallError
 from actors.messages.calls import GenerateCall
 from actors.messages.configs import OrchestratorConfig
 from actors.ollama.deadlines import Deadlines
 from actors.orchestrator import CouncilOrchestrator
+from actors.store import session_file
 from serve_app.api import build_api
 from serve_app.configuration import ApiConfig
 from tests.local_council import LocalCouncil, LocalHosts

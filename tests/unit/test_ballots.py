@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.council.ballots import certain_first, votes_of
-from actors.council.ranking import Scores, majority_choice, ranked
+from actors.council.judging.ballots import certain_first, votes_of
+from actors.council.judging.ranking import Scores, majority_choice, ranked
 from actors.messages.events import RankingMethod
 
 SEATS = ("a", "b", "c", "d")

@@ -10,7 +10,7 @@ import pytest
 from actors import calls
 from actors.calls import ATTEMPTS, USED_UP, Caller, ask_agent, call_model, pause_s
 from actors.chairman import ChairmanActor
-from actors.council.briefs import Limits, worker_call
+from actors.council.asking.briefs import Limits, worker_call
 from actors.errors import (
     CallTimeout,
     ContextOverflow,

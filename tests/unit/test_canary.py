@@ -18,7 +18,7 @@ from fastapi import FastAPI
 
 from actors.agent import AgentConfig, OllamaAgent
 from actors.chairman import ChairmanActor
-from actors.council.briefs import worker_call
+from actors.council.asking.briefs import worker_call
 from actors.errors import CouncilUnavailable
 from actors.messages.calls import CallFailed, GenerateCall
 from actors.messages.configs import OrchestratorConfig

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from actors.session_contents import contents
-from actors.sessions import SessionStore
+from actors.store.session_contents import contents
+from actors.store.sessions import SessionStore
 from cluster.secret_files import KEY, TOKEN, secret
 from serve_app import __main__
 from tests.session_events import Summaries, closed, started

@@ -20,7 +20,7 @@ from fastapi import FastAPI
 
 from actors.errors import CouncilUnavailable
 from actors.messages.nodes import MemoryUse, NodeReport, OllamaStatus
-from actors.sessions import SessionStore
+from actors.store.sessions import SessionStore
 from cluster import run_record
 from cluster.run_record import RunRecord
 from cluster.secret_files import KEY, TOKEN, home_directory, keep, secret

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from actors import session_file
+from actors.store import session_file
 from serve_app import __main__
 from serve_app.cli.program import program
 

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.council.closed import Count, kind_of, vote
-from actors.council.plain_text import LOOKED_AT
-from actors.council.stated_answers import Kind
+from actors.council.judging.closed import Count, kind_of, vote
+from actors.council.judging.plain_text import LOOKED_AT
+from actors.council.judging.stated_answers import Kind
 from tests.closed_questions import CLIPS, MCQ, NUMBERED, QCM, REPEATED, TRUTH, messy
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.council.consensus import CUT_OFF, LOOKED_AT, consensus, likeness
+from actors.council.judging.consensus import CUT_OFF, LOOKED_AT, consensus, likeness
 
 texts = st.text(max_size=300) | st.text(alphabet="ab c.\n一二é'", max_size=80)
 opinions_ = st.dictionaries(st.text(min_size=1, max_size=3), texts, max_size=6)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.council.context import (
+from actors.council.asking.context import (
     MESSAGE_TOKENS,
     MOST_LETTERS,
     Answer,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.council.critiques import KEPT, by_label, reasoned
+from actors.council.judging.critiques import KEPT, by_label, reasoned
 from actors.messages.events import Vote
 
 

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.council import minutes
 from actors.council.deliberation import AWAY, WAITING, next_step, out_of_time, owed, ranking
 from actors.council.session import RETURNED, Session, record, replay
 from actors.council.steps import (
@@ -18,6 +17,7 @@ from actors.council.steps import (
     Closed,
     UseOpinion,
 )
+from actors.council.telling import minutes
 from actors.messages.calls import CallTiming, TokenUsage
 from actors.messages.events import (
     CHAIRMAN,

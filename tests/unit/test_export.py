@@ -2,7 +2,7 @@
 
 import re
 
-from actors.council.export import markdown
+from actors.council.telling.export import markdown
 from actors.messages.calls import TokenUsage
 from actors.messages.events import Agreement, PlaceInterval
 from actors.messages.requests import AgentSpec, CouncilRequest

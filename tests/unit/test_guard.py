@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.council.guard import SCHEMA, Side, guard_messages, preferred, verdict
+from actors.council.judging.guard import SCHEMA, Side, guard_messages, preferred, verdict
 from actors.messages.calls import CallTiming, TokenUsage
 from actors.messages.events import GuardHeard
 

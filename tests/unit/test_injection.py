@@ -14,16 +14,16 @@ from pathlib import Path
 
 import pytest
 
-from actors import session_file, session_rows
 from actors.chairman import ChairmanActor
-from actors.council.quoting import fence_tag
-from actors.council.review_prompts import ballot_schema
+from actors.council.asking.quoting import fence_tag
+from actors.council.asking.review_prompts import ballot_schema
 from actors.messages.calls import GenerateCall
 from actors.messages.configs import OrchestratorConfig
 from actors.messages.events import ReviewDelta, SessionStarted
 from actors.messages.requests import AgentSpec, CouncilRequest
 from actors.messages.sessions import CouncilSession
 from actors.orchestrator import CouncilOrchestrator
+from actors.store import session_file, session_rows
 from tests.scripted import ScriptedPool, labels_of, plausible, seat_of_call, stage_of_call
 
 AUTHOR = "agent_2"

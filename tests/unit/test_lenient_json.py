@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.council.lenient_json import MAX_DEPTH, find_all
+from actors.council.judging.lenient_json import MAX_DEPTH, find_all
 
 words = st.text(
     st.characters(exclude_categories=["Cs"]).filter(lambda char: char != "\ufeff"), max_size=6

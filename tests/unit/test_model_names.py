@@ -2,7 +2,7 @@
 
 import pytest
 
-from actors.council.model_names import (
+from actors.council.table.model_names import (
     can_be_asked_for,
     can_chat,
     canonical,

@@ -1,6 +1,6 @@
 """The mode that is asked for, and what it means."""
 
-from actors.council.procedures import procedure
+from actors.council.table.procedures import procedure
 from actors.messages.procedure import Procedure, ProcedureDefaults
 
 ALL = ProcedureDefaults(critique=True, guard=True, early_stop=True)

@@ -6,8 +6,8 @@ from os.path import commonprefix
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.council.context import Answer
-from actors.council.prompts import (
+from actors.council.asking.context import Answer
+from actors.council.asking.prompts import (
     OPINION_SYSTEM,
     Judged,
     opinion_messages,
@@ -16,8 +16,8 @@ from actors.council.prompts import (
     synthesis_messages,
     worker_messages,
 )
-from actors.council.quoting import fence_tag
-from actors.council.review_prompts import ballot_messages, critique_messages
+from actors.council.asking.quoting import fence_tag
+from actors.council.asking.review_prompts import ballot_messages, critique_messages
 from actors.messages.events import Standing
 from actors.messages.requests import Seat
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.council.quoting import clean, fence_tag, fenced, neutralise, unfenced
+from actors.council.asking.quoting import clean, fence_tag, fenced, neutralise, unfenced
 
 TOKENS = [
     *("<|im_start|>", "<|im_end|>", "<|eot_id|>", "<|start_header_id|>", "<|end|>", "<|user|>"),

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.council.ranking import counted, duel, majority_choice, rank
+from actors.council.judging.ranking import counted, duel, majority_choice, rank
 from actors.messages.events import RankingMethod, Standing, Vote
 
 METHODS: tuple[RankingMethod, ...] = (

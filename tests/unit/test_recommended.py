@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from actors.council.recommended import RECOMMENDED, catalogue
+from actors.council.table.recommended import RECOMMENDED, catalogue
 from actors.messages.nodes import InstalledModel, NodeReport, OllamaStatus
 
 

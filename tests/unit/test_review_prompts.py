@@ -1,14 +1,14 @@
 """What reviewers are asked: a critique in free words, a ballot after it, once more if need be."""
 
-from actors.council.context import Answer
-from actors.council.review_prompts import (
+from actors.council.asking.context import Answer
+from actors.council.asking.review_prompts import (
     ballot_messages,
     ballot_request,
     ballot_schema,
     critique_messages,
     repair_request,
 )
-from actors.council.reviews import read_ballot
+from actors.council.judging.reviews import read_ballot
 
 QUERY = "Why is the sky blue?"
 ANSWERS = (Answer("A", "Rayleigh scattering."), Answer("B", "The sea."), Answer("C", "Magic."))

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.council.context import Answer
-from actors.council.review_prompts import ballot_messages
-from actors.council.reviews import LOOKED_AT, MOST_MARKS, REASONS_KEPT, Ballot, read_ballot
+from actors.council.asking.context import Answer
+from actors.council.asking.review_prompts import ballot_messages
+from actors.council.judging.reviews import LOOKED_AT, MOST_MARKS, REASONS_KEPT, Ballot, read_ballot
 from actors.messages.events import Vote
 from benchmarks.review_parser import measure, total
 

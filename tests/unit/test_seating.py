@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.council.personas import PERSONAS
-from actors.council.seating import Seating, SeatingDefaults, seat
+from actors.council.table.personas import PERSONAS
+from actors.council.table.seating import Seating, SeatingDefaults, seat
 from actors.errors import InvalidRequest, ModelNotInstalled, NoModelServer
 from actors.messages.nodes import InstalledModel
 from actors.messages.requests import AgentSpec, CouncilRequest, ModelOptions

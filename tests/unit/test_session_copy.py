@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from actors import session_copy, session_file
 from actors.errors import StoreUnavailable
-from actors.session_contents import Contents, contents
-from actors.session_copy import copy, put_back
-from actors.sessions import SessionStore
+from actors.store import session_copy, session_file
+from actors.store.session_contents import Contents, contents
+from actors.store.session_copy import copy, put_back
+from actors.store.sessions import SessionStore
 from tests.session_events import Summaries, closed, notice, started, write_schema_1
 
 WAIT_S = 0.05

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from actors import session_file
 from actors.chairman import ChairmanActor
 from actors.errors import StoreUnavailable
 from actors.messages.configs import OrchestratorConfig
 from actors.messages.requests import AgentSpec, CouncilRequest
 from actors.orchestrator import CouncilOrchestrator
-from actors.session_log import is_damaged
-from actors.sessions import SessionStore
+from actors.store import session_file
+from actors.store.session_log import is_damaged
+from actors.store.sessions import SessionStore
 from tests.scripted import ScriptedPool, seat_of_call, stage_of_call
 from tests.session_events import Summaries, notice, started, write_schema_1
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from actors import session_file
 from actors.errors import (
     IdempotencyKeyReused,
     SessionFinished,
@@ -21,9 +20,10 @@ from actors.errors import (
 )
 from actors.messages.events import NoticeGiven
 from actors.messages.requests import AgentSpec, CouncilRequest, ModelOptions
-from actors.session_rows import Idempotency
-from actors.session_writer import Writer
-from actors.sessions import SessionStore
+from actors.store import session_file
+from actors.store.session_rows import Idempotency
+from actors.store.session_writer import Writer
+from actors.store.sessions import SessionStore
 from tests.session_events import T0, Summaries, closed, notice, opinion, started
 
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.council.plain_text import LOOKED_AT
-from actors.council.stated_answers import Kind, extract
+from actors.council.judging.plain_text import LOOKED_AT
+from actors.council.judging.stated_answers import Kind, extract
 from tests.closed_questions import MCQ, NUMBERED, QCM, REPEATED, TRUTH, messy
 
 

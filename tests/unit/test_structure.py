@@ -13,7 +13,7 @@ import serve_app
 ROOT = Path(__file__).parents[2]
 ARROW = {"actors": set(), "cluster": {"actors"}, "serve_app": {"actors", "cluster"}}
 IMPURE = {"ray", "httpx", "asyncio", "time", "random", "os", "secrets", "uuid", "sqlite3", "socket"}
-PURE = [*(ROOT / "actors" / "council").glob("*.py"), ROOT / "cluster" / "placement.py"]
+PURE = [*(ROOT / "actors" / "council").rglob("*.py"), ROOT / "cluster" / "placement.py"]
 
 
 def imported(path: Path) -> Iterator[str]:

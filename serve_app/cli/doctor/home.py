@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from actors.errors import StoreUnavailable
-from actors.session_contents import Contents, contents
-from actors.session_file import SCHEMA_VERSION
+from actors.store.session_contents import Contents, contents
+from actors.store.session_file import SCHEMA_VERSION
 from cluster import api_keys
 from cluster.api_keys import KeyFileUnreadable
 from cluster.secret_files import KEY, TOKEN

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from itertools import chain
 
-from actors.council.ranking import AT_LEAST, Scores
+from actors.council.judging.ranking import AT_LEAST, Scores
 from actors.messages.events import ReviewHeard, Vote
 
 

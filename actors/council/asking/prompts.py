@@ -10,8 +10,8 @@ here too. What was written by models or users stands in blocks that it cannot cl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from actors.council.context import Answer
-from actors.council.quoting import fence_tag, fenced
+from actors.council.asking.context import Answer
+from actors.council.asking.quoting import fence_tag, fenced
 from actors.messages.calls import ChatMessage
 from actors.messages.events import Standing
 from actors.messages.requests import Seat

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from actors.council import deliberation, guard
-from actors.council.anonymity import without_mentions
-from actors.council.briefs import (
+from actors.council import deliberation
+from actors.council.asking.anonymity import without_mentions
+from actors.council.asking.briefs import (
     Limits,
     Room,
     call_id,
@@ -13,14 +13,15 @@ from actors.council.briefs import (
     shares_context,
     shown_to,
 )
-from actors.council.context import Answer, Fitted, answer_budget, estimate_prompt, fit
-from actors.council.review_prompts import (
+from actors.council.asking.context import Answer, Fitted, answer_budget, estimate_prompt, fit
+from actors.council.asking.review_prompts import (
     ballot_messages,
     ballot_request,
     ballot_schema,
     critique_messages,
     repair_request,
 )
+from actors.council.judging import guard
 from actors.council.session import Session
 from actors.messages.calls import ChatMessage, FollowUp, GenerateCall, Generated
 from actors.messages.requests import ModelOptions

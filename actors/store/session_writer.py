@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from actors import session_file
 from actors.errors import StoreUnavailable, Superseded, Unavailable
+from actors.store import session_file
 
 MAX_GROUP = 512
 T = TypeVar("T")

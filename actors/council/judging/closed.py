@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from actors.council.plain_text import LOOKED_AT, SENTENCES, SHORT, options_of, plain
-from actors.council.stated_answers import TRUE_FALSE, Kind, extract
+from actors.council.judging.plain_text import LOOKED_AT, SENTENCES, SHORT, options_of, plain
+from actors.council.judging.stated_answers import TRUE_FALSE, Kind, extract
 
 AT_LEAST = 2
 """Opinions that must give an answer before it can win."""

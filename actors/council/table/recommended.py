@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from actors.council.model_names import resolve
+from actors.council.table.model_names import resolve
 from actors.messages.nodes import ModelCatalogue, NodeReport, RecommendedModel
 
 CHAIRMAN_MODEL = "phi3.5:latest"

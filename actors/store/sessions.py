@@ -15,12 +15,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from actors import session_file, session_rows
 from actors.errors import StoreUnavailable, Superseded
 from actors.messages.events import SessionStarted, StoredEvent
 from actors.messages.sessions import SessionSummary
-from actors.session_rows import Created, Idempotency
-from actors.session_writer import Writer
+from actors.store import session_file, session_rows
+from actors.store.session_rows import Created, Idempotency
+from actors.store.session_writer import Writer
 
 READERS = 2
 REMEMBERED_SUMMARIES = 2_000

@@ -10,7 +10,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from actors.errors import StoreUnavailable, Superseded
-from actors.session_log import HEADER_BYTES, is_damaged
+from actors.store.session_log import HEADER_BYTES, is_damaged
 
 APPLICATION_ID = 0x4C4C4D43  # "LLMC": tells our file from another program's
 _SCHEMA = """

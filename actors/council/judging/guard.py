@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
-from actors.council.lenient_json import find_all
-from actors.council.quoting import fence_tag, fenced
+from actors.council.asking.quoting import fence_tag, fenced
+from actors.council.judging.lenient_json import find_all
 from actors.messages.calls import ChatMessage
 from actors.messages.events import GuardHeard, GuardVerdict
 

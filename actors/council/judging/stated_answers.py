@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal
 
-from actors.council.plain_text import (
+from actors.council.judging.plain_text import (
     LOOKED_AT,
     REFUSES,
     SHORT,
@@ -20,7 +20,7 @@ from actors.council.plain_text import (
     plain,
     stated,
 )
-from actors.council.stated_numbers import Found, numbers_in
+from actors.council.judging.stated_numbers import Found, numbers_in
 
 Kind = Literal["number", "choice", "yes_no"]
 

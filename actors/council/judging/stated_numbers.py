@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from decimal import Decimal
 
-from actors.council.plain_text import REFUSES, SENTENCES, SHORT, bold, marked, stated
+from actors.council.judging.plain_text import REFUSES, SENTENCES, SHORT, bold, marked, stated
 
 _NUMBER = re.compile(
     r"(?<![a-z0-9])(?<![0-9][.,:/^])(?<![a-z^]-)(?<!\^)"

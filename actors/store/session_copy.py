@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from actors import session_file
 from actors.errors import StoreUnavailable
-from actors.session_contents import Contents, contents
+from actors.store import session_file
+from actors.store.session_contents import Contents, contents
 
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 

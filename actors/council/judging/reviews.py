@@ -15,9 +15,9 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from actors.council.anonymity import MENTION_WORD
-from actors.council.lenient_json import Found, Value, find_all
-from actors.council.quoting import clean
+from actors.council.asking.anonymity import MENTION_WORD
+from actors.council.asking.quoting import clean
+from actors.council.judging.lenient_json import Found, Value, find_all
 from actors.messages.events import Vote
 
 LOOKED_AT = 32 * 1024

@@ -8,10 +8,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from actors.council.model_names import can_be_asked_for, can_chat, resolve, runs_here
-from actors.council.personas import PERSONAS
-from actors.council.quoting import clean
-from actors.council.recommended import CHAIRMAN_MODEL, RECOMMENDED
+from actors.council.asking.quoting import clean
+from actors.council.table.model_names import can_be_asked_for, can_chat, resolve, runs_here
+from actors.council.table.personas import PERSONAS
+from actors.council.table.recommended import CHAIRMAN_MODEL, RECOMMENDED
 from actors.errors import InvalidRequest, ModelNotInstalled, NoModelServer
 from actors.messages.nodes import InstalledModel
 from actors.messages.requests import AgentSpec, CouncilRequest, Seat

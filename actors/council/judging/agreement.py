@@ -12,7 +12,7 @@ from statistics import StatisticsError, correlation, fmean
 import krippendorff
 import numpy as np
 
-from actors.council.ranking import Array, Scores, duel, tally
+from actors.council.judging.ranking import Array, Scores, duel, tally
 from actors.messages.events import Agreement, Dispute, PlaceInterval, RankingMethod, Standing
 
 EXACT_UP_TO = 5

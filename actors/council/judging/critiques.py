@@ -3,8 +3,8 @@
 import re
 from collections.abc import Collection, Mapping, Sequence
 
-from actors.council.anonymity import MENTION_WORD
-from actors.council.quoting import clean
+from actors.council.asking.anonymity import MENTION_WORD
+from actors.council.asking.quoting import clean
 from actors.messages.events import Vote
 
 LOOKED_AT = 32 * 1024

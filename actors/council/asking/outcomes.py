@@ -5,15 +5,16 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from actors.council import briefs, deliberation, review_briefs
-from actors.council.agreement import agreement, with_intervals
-from actors.council.anonymity import cited, reveal
-from actors.council.critiques import reasoned
+from actors.council import deliberation
+from actors.council.asking import briefs, review_briefs
+from actors.council.asking.anonymity import cited, reveal
+from actors.council.asking.quoting import fence_tag, unfenced
+from actors.council.asking.review_briefs import Task
 from actors.council.deliberation import CERTAIN, WAITING, owed, quorum
-from actors.council.guard import Side, preferred, verdict
-from actors.council.quoting import fence_tag, unfenced
-from actors.council.review_briefs import Task
-from actors.council.reviews import read_ballot
+from actors.council.judging.agreement import agreement, with_intervals
+from actors.council.judging.critiques import reasoned
+from actors.council.judging.guard import Side, preferred, verdict
+from actors.council.judging.reviews import read_ballot
 from actors.council.session import RETURNED, Session
 from actors.errors import CallTimeout
 from actors.messages.calls import CallFailed, CallTiming, Generated, TokenUsage

@@ -4,10 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from actors.council import deliberation
-from actors.council.agreement import divided
-from actors.council.anonymity import labels, rotated
-from actors.council.ballots import votes_of
-from actors.council.context import (
+from actors.council.asking.anonymity import labels, rotated
+from actors.council.asking.context import (
     Answer,
     Fitted,
     answer_budget,
@@ -16,7 +14,7 @@ from actors.council.context import (
     estimate_up_to,
     fit,
 )
-from actors.council.prompts import (
+from actors.council.asking.prompts import (
     Judged,
     opinion_messages,
     ranking_lines,
@@ -24,7 +22,9 @@ from actors.council.prompts import (
     synthesis_messages,
     worker_messages,
 )
-from actors.council.review_prompts import ballot_messages, ballot_request
+from actors.council.asking.review_prompts import ballot_messages, ballot_request
+from actors.council.judging.agreement import divided
+from actors.council.judging.ballots import votes_of
 from actors.council.session import Session
 from actors.messages.calls import GenerateCall, LabelledAnswer, SynthesisBrief
 from actors.messages.events import CHAIRMAN, Stage

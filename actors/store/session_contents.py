@@ -5,8 +5,8 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from actors import session_file
 from actors.errors import StoreUnavailable
+from actors.store import session_file
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from actors.council.context import Answer
-from actors.council.prompts import shared_messages
+from actors.council.asking.context import Answer
+from actors.council.asking.prompts import shared_messages
 from actors.messages.calls import ChatMessage
 
 REASONING_LIMIT = 400

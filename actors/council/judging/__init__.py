@@ -1,0 +1,1 @@
+"""What opinions and ballots come to: places, agreement, consensus, the guard. Knows no session."""

@@ -1,0 +1,1 @@
+"""Who sits, and by which procedure: seats, chairman, models, personas."""

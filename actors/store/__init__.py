@@ -1,0 +1,1 @@
+"""Sessions on disk: one SQLite file, one writer, whole after any crash."""
