@@ -24,7 +24,13 @@ from actors.hearing import Chairman, Hearing
 from actors.messages.configs import OrchestratorConfig
 from actors.messages.events import AnswerEvent, DeltaEvent, LiveEvent, Stage, StoredEvent
 from actors.messages.nodes import ModelCatalogue, NodeReport, NodeStanding
-from actors.messages.requests import CouncilRequest, WorkerRequest, WorkerResult
+from actors.messages.requests import (
+    NOWHERE,
+    CouncilRequest,
+    Origin,
+    WorkerRequest,
+    WorkerResult,
+)
 from actors.messages.sessions import CouncilSession, SessionSummary
 from actors.mistakes import told
 from actors.pool import Pool
@@ -59,23 +65,28 @@ class CouncilOrchestrator:
         self._starting = asyncio.get_running_loop().create_task(self._start())
 
     async def open(
-        self, request: CouncilRequest, idempotency_key: str | None = None
+        self,
+        request: CouncilRequest,
+        idempotency_key: str | None = None,
+        origin: Origin = NOWHERE,
     ) -> CouncilSession:
         """Stores the session and lets it be heard; returns once it is committed. What is over the
         bounds is refused with `QueueFull`, but never a retry of what was accepted."""
         await self._started()
         # What is stored is heard, even where whoever asked leaves in this very moment.
-        opening = asyncio.create_task(self._open(request, idempotency_key))
+        opening = asyncio.create_task(self._open(request, idempotency_key, origin))
         opening.add_done_callback(_refused)
         return await asyncio.shield(opening)
 
-    async def _open(self, request: CouncilRequest, idempotency_key: str | None) -> CouncilSession:
+    async def _open(
+        self, request: CouncilRequest, idempotency_key: str | None, origin: Origin
+    ) -> CouncilSession:
         key = Idempotency.of(idempotency_key, request) if idempotency_key else None
         turn = self._turns.setdefault(key.key, asyncio.Lock()) if key else asyncio.Lock()
         async with turn:  # a retry finds what is on its way to the store
             if key and (known := await self._store.find(key)):
                 return await self.session(known)
-            return await self._accept(await self._summons.session(request), key)
+            return await self._accept(await self._summons.session(request, origin), key)
 
     async def _accept(self, session: Session, key: Idempotency | None) -> CouncilSession:
         arrived = self._arriving[session.session_id] = asyncio.Event()
@@ -186,7 +197,7 @@ class CouncilOrchestrator:
         possible = await self._summons.possible()
         return {"store": await self._store.writable(), "agents": possible}
 
-    async def generate(self, request: WorkerRequest) -> WorkerResult:
+    async def generate(self, request: WorkerRequest, origin: Origin = NOWHERE) -> WorkerResult:
         """One stateless generation on whichever PC the pool picks. Raises `QueueFull` too."""
         model, timeout_s = await self._summons.model(request.model), self._config.deadline_s
         with self._admission.call(request, model) as heard:

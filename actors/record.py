@@ -28,6 +28,8 @@ from actors.messages.events import (
     StoredEvent,
 )
 
+Witness = Callable[[Session, StoredEvent], None]
+"""Told of each event once it is committed, with the session after it; must not raise."""
 Append = Callable[[str, Sequence[StoredEvent]], Awaitable[list[StoredEvent]]]
 
 GATHER_S = 0.01
@@ -36,6 +38,9 @@ PAUSE_S = 1.0
 """How long a session waits before it asks an unwritable store again."""
 
 log = logging.getLogger(__name__)
+
+
+def _nobody(session: Session, event: StoredEvent) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -59,10 +64,11 @@ class _Whisper:
 class Record:
     """`append` commits events of a session and returns them with their `seq`."""
 
-    def __init__(self, session: Session, append: Append) -> None:
+    def __init__(self, session: Session, append: Append, witness: Witness = _nobody) -> None:
         self.session = session
         self.audience = Audience(session.session_id, session.last.seq)
         self._append = append
+        self._witness = witness
         self._waiting: list[_Noted | _Whisper] = []
         self._writer: asyncio.Task[None] | None = None
         self._soon: asyncio.TimerHandle | None = None
@@ -136,6 +142,7 @@ class Record:
         if isinstance(item, AnswerEvent):
             self.audience.forget(stage_of(item), item.agent_id)
         self.audience.announce(item)
+        self._witness(self.session, item)
 
     async def _commit(self, events: list[StoredEvent]) -> list[StoredEvent]:
         while events:

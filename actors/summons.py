@@ -20,7 +20,7 @@ from actors.errors import ModelNotInstalled, NoModelServer
 from actors.messages.configs import OrchestratorConfig
 from actors.messages.events import SessionStarted
 from actors.messages.nodes import InstalledModel, ModelCatalogue, NodeReport
-from actors.messages.requests import CouncilRequest
+from actors.messages.requests import CouncilRequest, Origin
 from actors.pool import Pool
 
 T = TypeVar("T")
@@ -35,10 +35,10 @@ class Summons:
         self._pool = pool
         self._admission = admission
 
-    async def session(self, request: CouncilRequest) -> Session:
+    async def session(self, request: CouncilRequest, origin: Origin) -> Session:
         """A new session, seated and admitted, not stored yet. Raises `InvalidRequest`,
         `ModelNotInstalled`, `NoModelServer`, `QueueFull`."""
-        return await self._by_reports(lambda reports: self._admitted(request, reports))
+        return await self._by_reports(lambda reports: self._admitted(request, origin, reports))
 
     async def model(self, name: str) -> str:
         """The whole name of the installed model that `name` means. Raises `ModelNotInstalled`."""
@@ -72,12 +72,12 @@ class Summons:
         self._admission.see(offered)
         return offered
 
-    def _admitted(self, request: CouncilRequest, reports: Reports) -> Session:
-        session = begin(self._seated(request, reports))
+    def _admitted(self, request: CouncilRequest, origin: Origin, reports: Reports) -> Session:
+        session = begin(self._seated(request, origin, reports))
         self._admission.admit(session)
         return session
 
-    def _seated(self, request: CouncilRequest, reports: Reports) -> SessionStarted:
+    def _seated(self, request: CouncilRequest, origin: Origin, reports: Reports) -> SessionStarted:
         config = self._config
         defaults = SeatingDefaults(
             models=config.models,
@@ -99,6 +99,7 @@ class Summons:
             boot=boot_time(),
             ranking_method=config.ranking_method,
             procedure=procedure(request.mode, config.procedure),
+            origin=origin,
         )
 
 

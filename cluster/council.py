@@ -6,7 +6,13 @@ from typing import Protocol
 
 from actors.messages.events import LiveEvent, StoredEvent
 from actors.messages.nodes import ModelCatalogue, NodeReport, NodeStanding
-from actors.messages.requests import CouncilRequest, WorkerRequest, WorkerResult
+from actors.messages.requests import (
+    NOWHERE,
+    CouncilRequest,
+    Origin,
+    WorkerRequest,
+    WorkerResult,
+)
 from actors.messages.sessions import CouncilSession, SessionSummary
 
 
@@ -14,7 +20,10 @@ class Council(Protocol):
     """Every method raises only `CouncilError`s (see `actors.errors`)."""
 
     async def open(
-        self, request: CouncilRequest, idempotency_key: str | None = None
+        self,
+        request: CouncilRequest,
+        idempotency_key: str | None = None,
+        origin: Origin = NOWHERE,
     ) -> CouncilSession:
         """Stores the session and starts it; returns as soon as it is committed. The same key and
         body give the same session. Raises `InvalidRequest` (too many agents, query too long),
@@ -51,7 +60,7 @@ class Council(Protocol):
 
     async def catalogue(self) -> ModelCatalogue: ...
 
-    async def generate(self, request: WorkerRequest) -> WorkerResult:
+    async def generate(self, request: WorkerRequest, origin: Origin = NOWHERE) -> WorkerResult:
         """One stateless generation. Raises `ModelCallError`s, `ModelNotInstalled`."""
         ...
 

@@ -18,7 +18,13 @@ from ray.exceptions import RayError, RayTaskError
 from actors.errors import CouncilError, CouncilUnavailable
 from actors.messages.events import LiveEvent, SessionClosed, StoredEvent
 from actors.messages.nodes import ModelCatalogue, NodeReport, NodeStanding
-from actors.messages.requests import CouncilRequest, WorkerRequest, WorkerResult
+from actors.messages.requests import (
+    NOWHERE,
+    CouncilRequest,
+    Origin,
+    WorkerRequest,
+    WorkerResult,
+)
 from actors.messages.sessions import CouncilSession, SessionSummary
 from actors.mistakes import told_elsewhere
 
@@ -45,10 +51,13 @@ class RayCouncil:
         self._handle: Any = None
 
     async def open(
-        self, request: CouncilRequest, idempotency_key: str | None = None
+        self,
+        request: CouncilRequest,
+        idempotency_key: str | None = None,
+        origin: Origin = NOWHERE,
     ) -> CouncilSession:
         self._refuse_at_the_end()
-        return await self._once(lambda a: a.open.remote(request, idempotency_key))
+        return await self._once(lambda a: a.open.remote(request, idempotency_key, origin))
 
     async def wait(self, session_id: str) -> CouncilSession:
         return await self._patiently(lambda a: a.wait.remote(session_id))
@@ -92,9 +101,9 @@ class RayCouncil:
     async def catalogue(self) -> ModelCatalogue:
         return await self._patiently(lambda a: a.catalogue.remote())
 
-    async def generate(self, request: WorkerRequest) -> WorkerResult:
+    async def generate(self, request: WorkerRequest, origin: Origin = NOWHERE) -> WorkerResult:
         self._refuse_at_the_end()
-        return await self._once(lambda a: a.generate.remote(request))
+        return await self._once(lambda a: a.generate.remote(request, origin))
 
     async def nodes(self) -> tuple[NodeReport, ...]:
         return await self._patiently(lambda a: a.nodes.remote())

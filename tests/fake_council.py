@@ -46,7 +46,14 @@ from actors.messages.nodes import (
     NodeVitals,
     OllamaStatus,
 )
-from actors.messages.requests import CouncilRequest, Seat, WorkerRequest, WorkerResult
+from actors.messages.requests import (
+    NOWHERE,
+    CouncilRequest,
+    Origin,
+    Seat,
+    WorkerRequest,
+    WorkerResult,
+)
 from actors.messages.sessions import (
     Absence,
     AgentView,
@@ -121,11 +128,16 @@ class FakeCouncil:
         self.listeners = 0
         self.listened = asyncio.Event()
         self.calls = 0
+        self.origins: list[Origin] = []
 
     async def open(
-        self, request: CouncilRequest, idempotency_key: str | None = None
+        self,
+        request: CouncilRequest,
+        idempotency_key: str | None = None,
+        origin: Origin = NOWHERE,
     ) -> CouncilSession:
         self._pass()
+        self.origins.append(origin)
         _check(request)
         if idempotency_key in self.keys:
             earlier, session_id = self.keys[idempotency_key]
@@ -222,8 +234,9 @@ class FakeCouncil:
         self._pass()
         return ModelCatalogue(recommended=(), installed=(MODEL,), nodes={MODEL: ("pc1",)})
 
-    async def generate(self, request: WorkerRequest) -> WorkerResult:
+    async def generate(self, request: WorkerRequest, origin: Origin = NOWHERE) -> WorkerResult:
         self._pass()
+        self.origins.append(origin)
         self.calls += 1
         await asyncio.sleep(0)
         if request.model != MODEL:
@@ -287,10 +300,13 @@ class TalkingCouncil(FakeCouncil):
     """Holds what starts with "hold", after one delta. For replicas: tests reach it by HTTP only."""
 
     async def open(
-        self, request: CouncilRequest, idempotency_key: str | None = None
+        self,
+        request: CouncilRequest,
+        idempotency_key: str | None = None,
+        origin: Origin = NOWHERE,
     ) -> CouncilSession:
         self.held = request.query.startswith("hold")
-        session = await super().open(request, idempotency_key)
+        session = await super().open(request, idempotency_key, origin)
         if self.held:
             await self.sittings[session.session_id].hear(delta(session.session_id, "Blue"))
         return session

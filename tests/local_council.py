@@ -22,7 +22,7 @@ from actors.messages.calls import Agent, CallFailed, Delta, GenerateCall, Genera
 from actors.messages.configs import OrchestratorConfig
 from actors.messages.events import LiveEvent, StoredEvent
 from actors.messages.nodes import ModelCatalogue, NodeReport, NodeStanding
-from actors.messages.requests import CouncilRequest, WorkerRequest, WorkerResult
+from actors.messages.requests import NOWHERE, CouncilRequest, Origin, WorkerRequest, WorkerResult
 from actors.messages.sessions import CouncilSession, SessionSummary
 from actors.ollama.deadlines import Deadlines
 from actors.ollama.wire import new_http_client
@@ -151,9 +151,12 @@ class LocalCouncil:
         self.hosts = hosts
 
     async def open(
-        self, request: CouncilRequest, idempotency_key: str | None = None
+        self,
+        request: CouncilRequest,
+        idempotency_key: str | None = None,
+        origin: Origin = NOWHERE,
     ) -> CouncilSession:
-        return await self.orchestrator.open(request, idempotency_key)
+        return await self.orchestrator.open(request, idempotency_key, origin)
 
     async def wait(self, session_id: str) -> CouncilSession:
         return await self.orchestrator.wait(session_id)
@@ -186,8 +189,8 @@ class LocalCouncil:
     async def catalogue(self) -> ModelCatalogue:
         return await self.orchestrator.catalogue()
 
-    async def generate(self, request: WorkerRequest) -> WorkerResult:
-        return await self.orchestrator.generate(request)
+    async def generate(self, request: WorkerRequest, origin: Origin = NOWHERE) -> WorkerResult:
+        return await self.orchestrator.generate(request, origin)
 
     async def nodes(self) -> tuple[NodeReport, ...]:
         return await self.orchestrator.nodes()

@@ -13,7 +13,7 @@ from pydantic import Field, TypeAdapter
 from actors.messages.calls import CallFailed, CallTiming, TokenUsage
 from actors.messages.message import Message
 from actors.messages.procedure import Procedure
-from actors.messages.requests import CouncilRequest, Seat
+from actors.messages.requests import CouncilRequest, Origin, Seat
 
 CHAIRMAN = "chairman"
 """The `agent_id` under which the chairman's absences and timings are kept."""
@@ -52,6 +52,7 @@ class SessionStarted(Event):
     ranking_method: RankingMethod = "borda"
     procedure: Procedure = Procedure()
     """Sessions that do not say were opened when there was no other."""
+    origin: Origin = Origin()
 
 
 class StageStarted(Event):

@@ -67,6 +67,21 @@ class CouncilRequest(Message):
     deadline_s: Number | None = Field(default=None, gt=0, le=86_400, allow_inf_nan=False)
 
 
+class Origin(Message):
+    """Where a request came from, for logs and traces: the id that the HTTP answer carries, and the
+    trace context that it brought (W3C Trace Context, https://www.w3.org/TR/trace-context/)."""
+
+    request_id: str | None = None
+    traceparent: str | None = Field(
+        default=None, pattern=r"^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$"
+    )
+    tracestate: str | None = Field(default=None, max_length=512)
+
+
+NOWHERE = Origin()
+"""Of a request that did not come over HTTP."""
+
+
 class Seat(Message):
     """A place at the table: unique id (`agent_1`, …), even where two seats use one model."""
 

@@ -5,13 +5,14 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, Path, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from starlette.requests import HTTPConnection
 
 from actors.errors import InvalidRequest
+from actors.messages.requests import Origin
 from cluster.council import Council
 from serve_app.configuration import ApiConfig
-from serve_app.problems import MEDIA_TYPE, Problem
+from serve_app.problems import MEDIA_TYPE, Problem, request_id
 
 _TITLES = {
     400: "The body is not acceptable JSON",
@@ -41,7 +42,21 @@ async def _config(connection: HTTPConnection) -> ApiConfig:
     return config
 
 
+async def _origin(connection: HTTPConnection) -> Origin:
+    """A trace context that cannot be read counts as none, as its standard wants it."""
+    named = Origin(request_id=request_id(connection.scope))
+    parents = connection.headers.getlist("traceparent")
+    if len(parents) != 1:
+        return named
+    state = ",".join(connection.headers.getlist("tracestate")) or None
+    try:
+        return Origin(request_id=named.request_id, traceparent=parents[0], tracestate=state)
+    except ValidationError:
+        return named
+
+
 CouncilAtHand = Annotated[Council, Depends(_council)]
+RequestOrigin = Annotated[Origin, Depends(_origin)]
 Config = Annotated[ApiConfig, Depends(_config)]
 SessionId = Annotated[UUID, Path(description="The session's UUID")]
 

@@ -22,6 +22,7 @@ from serve_app.rendering import html_of
 from serve_app.routes.answers import (
     WITH_BODY,
     CouncilAtHand,
+    RequestOrigin,
     SessionId,
     json_answer,
     refusals,
@@ -86,11 +87,12 @@ async def ask(
     request: Request,
     question: CouncilRequest,
     council: CouncilAtHand,
+    origin: RequestOrigin,
     key: IdempotencyKey = None,
     cancel_on_disconnect: bool = False,
 ) -> Response:
     """Ask, and wait for the whole session."""
-    opened = await council.open(question, key)
+    opened = await council.open(question, key, origin)
     ended = council.wait(opened.session_id)
     if cancel_on_disconnect:
         ended = _while_connected(request, council, opened.session_id, ended)
@@ -108,10 +110,13 @@ async def ask(
     responses=refusals(*WITH_BODY, 422, 429, 503),
 )
 async def open_session(
-    question: CouncilRequest, council: CouncilAtHand, key: IdempotencyKey = None
+    question: CouncilRequest,
+    council: CouncilAtHand,
+    origin: RequestOrigin,
+    key: IdempotencyKey = None,
 ) -> Response:
     """Ask, and come back for the answer: `Location` says where."""
-    session = await council.open(question, key)
+    session = await council.open(question, key, origin)
     location = f"/api/council/sessions/{session.session_id}"
     return json_answer(session, 202, {"Location": location})
 

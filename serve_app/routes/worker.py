@@ -7,9 +7,15 @@ from pydantic import Field
 
 from actors.errors import CouncilError
 from actors.messages.message import Message
-from actors.messages.requests import WorkerRequest, WorkerResult
+from actors.messages.requests import Origin, WorkerRequest, WorkerResult
 from cluster.council import Council
-from serve_app.routes.answers import WITH_BODY, CouncilAtHand, json_answer, refusals
+from serve_app.routes.answers import (
+    WITH_BODY,
+    CouncilAtHand,
+    RequestOrigin,
+    json_answer,
+    refusals,
+)
 
 router = APIRouter(prefix="/api/generate", tags=["worker"])
 
@@ -31,24 +37,26 @@ class BatchResult(Message):
     response_model=WorkerResult,
     responses=refusals(*WITH_BODY, 409, 422, 429, 502, 503, 504),
 )
-async def generate(request: WorkerRequest, council: CouncilAtHand) -> Response:
+async def generate(
+    request: WorkerRequest, council: CouncilAtHand, origin: RequestOrigin
+) -> Response:
     """One generation."""
-    return json_answer(await council.generate(request))
+    return json_answer(await council.generate(request, origin))
 
 
 @router.post("/batch", response_model=BatchResult, responses=refusals(*WITH_BODY, 422, 429, 503))
-async def batch(batch: BatchRequest, council: CouncilAtHand) -> Response:
+async def batch(batch: BatchRequest, council: CouncilAtHand, origin: RequestOrigin) -> Response:
     """One to five generations at once; one failure does not fail the others."""
-    results = await asyncio.gather(*(_attempt(council, one) for one in batch.requests))
+    results = await asyncio.gather(*(_attempt(council, one, origin) for one in batch.requests))
     done = sum(result.done for result in results)
     return json_answer(
         BatchResult(results=tuple(results), success_count=done, error_count=len(results) - done)
     )
 
 
-async def _attempt(council: Council, request: WorkerRequest) -> WorkerResult:
+async def _attempt(council: Council, request: WorkerRequest, origin: Origin) -> WorkerResult:
     try:
-        return await council.generate(request)
+        return await council.generate(request, origin)
     except CouncilError as error:
         return WorkerResult(
             model=request.model,

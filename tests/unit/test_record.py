@@ -120,3 +120,17 @@ async def test_being_cancelled_undoes_nothing() -> None:
     store.gate.set()
     await record.hear(notice("next"))
     assert [n.code for n in record.session.notices] == ["kept", "next"]
+
+
+async def test_the_witness_is_told_each_event_once_it_is_kept_with_the_session_after_it() -> None:
+    store, seen = Store(), []
+    record = Record(
+        begin(started()), store.append, lambda s, e: seen.append((e.kind, s.last.seq, e.seq))
+    )
+    store.gate.clear()
+    hearing = asyncio.create_task(record.hear(notice("kept")))
+    await asyncio.sleep(0)
+    assert seen == []
+    store.gate.set()
+    await hearing
+    assert seen == [("notice", 2, 2)]
