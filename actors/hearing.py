@@ -72,6 +72,7 @@ class Hearing:
         self._limits = limits
         self._fitted: dict[tuple[int, float, int], Fitted] = {}
         self._shown: dict[str, Fitted] = {}
+        self._forgets = self._forgetting_told = False
         started = self.session.started
         left = seconds_left(started, now(), boot_time())
         self._ends_at = asyncio.get_running_loop().time() + left
@@ -166,12 +167,15 @@ class Hearing:
 
     async def _opinion(self, agent_id: str) -> None:
         def compose(num_ctx: int, share: float) -> GenerateCall:
-            if share < 1:
+            if share < 1 and not self.session.started.request.earlier:
                 raise ContextOverflow(briefs.too_long("The question", num_ctx))
-            return briefs.opinion_call(self.session, agent_id, self._limits, self._room(num_ctx))
+            self._forgets = self._forgets or briefs.forgets(self.session, num_ctx)
+            room = self._room(num_ctx)
+            return briefs.opinion_call(self.session, agent_id, self._limits, room, share)
 
         model = self.session.seat(agent_id).model
         if said := await self._call("opinions", agent_id, model, compose, ask_agent):
+            self._say_forgotten()
             await self._record.hear(outcomes.opinion(self.session, agent_id, said))
 
     async def _reviews(self, agent_ids: tuple[str, ...]) -> None:
@@ -232,9 +236,10 @@ class Hearing:
 
     async def _revision(self, agent_id: str) -> None:
         def compose(num_ctx: int, share: float) -> GenerateCall:
-            if share < 1:
+            if share < 1 and not self.session.started.request.earlier:
                 raise ContextOverflow(briefs.too_long("The opinion with its critiques", num_ctx))
-            return briefs.revision_call(self.session, agent_id, self._limits, self._room(num_ctx))
+            room = self._room(num_ctx)
+            return briefs.revision_call(self.session, agent_id, self._limits, room, share)
 
         model = self.session.seat(agent_id).model
         if said := await self._call("revision", agent_id, model, compose, ask_agent):
@@ -341,6 +346,13 @@ class Hearing:
         )
         if (labels := self._shown[agent_id].trimmed) and not any(said):
             self._record.note(outcomes.trimmed(self.session, agent_id, labels, now()))
+
+    def _say_forgotten(self) -> None:
+        """Once: the council does not see all of what was said before."""
+        told = any(notice.code == outcomes.FORGOTTEN for notice in self.session.notices)
+        if self._forgets and not self._forgetting_told and not told:
+            self._forgetting_told = True
+            self._record.note(outcomes.forgotten(self.session, now()))
 
     def _envelope(self) -> dict[str, Any]:
         return {"session_id": self.session.session_id, "at": now()}

@@ -18,8 +18,15 @@ from actors.clock import now
 from actors.council.asking.briefs import Limits
 from actors.council.backlog import Bounds
 from actors.council.session import Session, replay
+from actors.council.table.following import following, no_such_session
 from actors.council.telling import minutes
-from actors.errors import CouncilError, SessionFinished, SessionRunning, Superseded
+from actors.errors import (
+    CouncilError,
+    SessionFinished,
+    SessionNotFound,
+    SessionRunning,
+    Superseded,
+)
 from actors.hearing import Chairman, Hearing
 from actors.messages.configs import OrchestratorConfig
 from actors.messages.events import AnswerEvent, DeltaEvent, LiveEvent, Stage, StoredEvent
@@ -86,7 +93,18 @@ class CouncilOrchestrator:
         async with turn:  # a retry finds what is on its way to the store
             if key and (known := await self._store.find(key)):
                 return await self.session(known)
-            return await self._accept(await self._summons.session(request, origin), key)
+            whole = await self._followed(request)
+            return await self._accept(await self._summons.session(whole, origin), key)
+
+    async def _followed(self, request: CouncilRequest) -> CouncilRequest:
+        """With the conversation that it goes on with. Raises `InvalidRequest`, `SessionRunning`."""
+        if request.follows is None:
+            return request
+        try:
+            former = replay(await self._store.events(request.follows))
+        except SessionNotFound:
+            raise no_such_session() from None
+        return following(request, former)
 
     async def _accept(self, session: Session, key: Idempotency | None) -> CouncilSession:
         arrived = self._arriving[session.session_id] = asyncio.Event()

@@ -158,7 +158,9 @@ def _calls(session: Session, known: Experience) -> Iterator[tuple[str, Load]]:
     step = next_step(session)
     if isinstance(step, Closed | UseOpinion | Conclude):
         return
-    question = _tokens(session.started.request.query)
+    asked = session.started.request
+    question = _tokens(asked.query)
+    question += sum(_tokens(turn.query) + _tokens(turn.answer) for turn in asked.earlier or ())
     gone = {(absence.agent_id, absence.stage) for absence in session.absences}
     speakers = [seat for seat in session.seats if (seat.agent_id, "opinions") not in gone]
     texts = dict[str, float]()

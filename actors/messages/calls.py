@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Protocol
 from pydantic import Field
 
 from actors.messages.message import Message
-from actors.messages.requests import ModelName, ModelOptions
+from actors.messages.requests import ModelName, ModelOptions, Question
 
 
 class ChatMessage(Message):
@@ -135,7 +135,7 @@ class SynthesisBrief(Message):
 
     call_id: str
     model: ModelName
-    query: str
+    question: Question
     answers: tuple[LabelledAnswer, ...]
     standings: tuple[str, ...]
     critiques: tuple[LabelledAnswer, ...] = ()

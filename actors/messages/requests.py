@@ -54,8 +54,35 @@ class AgentSpec(Message):
     options: ModelOptions = ModelOptions()
 
 
+class Turn(Message):
+    """A question and the answer that it got, earlier in a conversation."""
+
+    query: str = Field(min_length=1)
+    answer: str
+
+
+class Question(Message):
+    """What is asked, and what was said before it, oldest first."""
+
+    text: str
+    earlier: tuple[Turn, ...] = ()
+
+
+SessionName = Annotated[
+    str,
+    StringConstraints(
+        to_lower=True, pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
+    ),
+]
+"""A session's UUID."""
+
+
 class CouncilRequest(Message):
     """A question for the council. Agents and chairman may be left out: the configured council sits.
+
+    `follows`: the session that this question goes on with; the council sees what was said there,
+    and is the same unless the request names another. `earlier`: the same for a conversation that
+    took place elsewhere, oldest first.
 
     How many agents and how long a query may be are settings, checked by the facade.
     """
@@ -64,6 +91,8 @@ class CouncilRequest(Message):
     selected_agents: tuple[AgentSpec, ...] | None = Field(default=None, min_length=1)
     chairman_model: ModelName | None = None
     mode: Mode | None = None
+    follows: SessionName | None = None
+    earlier: tuple[Turn, ...] | None = Field(default=None, max_length=50)
     deadline_s: Number | None = Field(default=None, gt=0, le=86_400, allow_inf_nan=False)
 
 

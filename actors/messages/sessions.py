@@ -15,6 +15,7 @@ from actors.messages.events import (
 )
 from actors.messages.message import Message
 from actors.messages.procedure import Procedure
+from actors.messages.requests import Turn
 
 SessionStage = Literal["pending", "opinions", "review", "synthesis", "complete", "error"]
 
@@ -180,6 +181,10 @@ class CouncilSession(Message):
     procedure: Procedure = Procedure()
     queue: QueuePlace | None = None
     """Set while it is open and none of its calls was given to a PC."""
+    follows: str | None = None
+    """The session that this one goes on with."""
+    earlier: tuple[Turn, ...] = ()
+    """What was said before the question, oldest first; models see what fits their context."""
 
 
 class SessionSummary(Message):
@@ -194,3 +199,4 @@ class SessionSummary(Message):
     total_tokens: int
     duration_ms: int
     queue: QueuePlace | None = None
+    follows: str | None = None

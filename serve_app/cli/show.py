@@ -15,7 +15,10 @@ def show(client: Client, session_id: str, as_json: bool) -> int:
     found = whole_id(client, session_id)
     try:
         if not as_json:
-            say(f"# {client.get(f'/api/council/sessions/{found}')['query']}")
+            session = client.get(f"/api/council/sessions/{found}")
+            say(f"# {session['query']}")
+            if session.get("follows"):
+                say(f"(goes on with {session['follows']})")
         ask.follow((event for event in listen(client, found) if event != BEAT), as_json)
     except KeyboardInterrupt:
         tell(f"\nThe session goes on: ./council show {found}")

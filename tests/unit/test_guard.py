@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from actors.council.judging.guard import SCHEMA, Side, guard_messages, preferred, verdict
 from actors.messages.calls import CallTiming, TokenUsage
 from actors.messages.events import GuardHeard
+from actors.messages.requests import Question
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 Better = Literal["synthesis", "opinion", "tie"] | None
@@ -28,7 +29,7 @@ def judge(one: Better, other: Better) -> tuple[GuardHeard, GuardHeard]:
 
 def test_both_texts_are_shown_without_names_in_the_order_asked_for() -> None:
     for first, shown in (("synthesis", ("S!", "O!")), ("opinion", ("O!", "S!"))):
-        _, user = guard_messages("Why?", "S!", "O!", first, 7)  # type: ignore[arg-type]
+        _, user = guard_messages(Question(text="Why?"), "S!", "O!", first, 7)  # type: ignore[arg-type]
         one, _, two = user.content.partition("Answer 2:")
         assert (shown[0] in one, shown[1] in two) == (True, True)
         assert "synthesis" not in user.content and "chairman" not in user.content

@@ -9,19 +9,20 @@ from actors.council.asking.review_prompts import (
     repair_request,
 )
 from actors.council.judging.reviews import read_ballot
+from actors.messages.requests import Question
 
-QUERY = "Why is the sky blue?"
+QUESTION = Question(text="Why is the sky blue?")
 ANSWERS = (Answer("A", "Rayleigh scattering."), Answer("B", "The sea."), Answer("C", "Magic."))
 SEATS = {"A": "agent_1", "C": "agent_3"}
 
 
 def test_a_reviewer_is_told_which_to_judge_and_which_not() -> None:
-    task = ballot_messages(QUERY, ANSWERS, ["A", "C"], "B", 7)[1].content.partition("Task:")[2]
+    task = ballot_messages(QUESTION, ANSWERS, ["A", "C"], "B", 7)[1].content.partition("Task:")[2]
     assert "A, C." in task
     assert '["A", "C"]' in task
     assert "Do not judge Response B." in task
     assert '{"rankings": [{"reasoning": "<explanation>", "agent_id": "<id>"' in task
-    hidden = ballot_messages(QUERY, ANSWERS[::2], ["A", "C"], None, 7)[1].content
+    hidden = ballot_messages(QUESTION, ANSWERS[::2], ["A", "C"], None, 7)[1].content
     assert "Do not judge" not in hidden
 
 
@@ -42,7 +43,7 @@ def test_the_schema_asks_for_the_reasoning_first_and_for_each_votable_label_once
 
 
 def test_a_critique_is_free_text_and_the_ballot_after_it_has_votes_only() -> None:
-    task = critique_messages(QUERY, ANSWERS, ["A", "C"], "B", 7)[1].content.partition("Task:")[2]
+    task = critique_messages(QUESTION, ANSWERS, ["A", "C"], "B", 7)[1].content.partition("Task:")[2]
     assert "JSON" not in task and "Do not judge Response B." in task
     assert "Response A: … Response C: …" in task
     asked = ballot_request(["A", "C"])

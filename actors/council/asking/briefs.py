@@ -14,6 +14,7 @@ from actors.council.asking.context import (
     estimate_up_to,
     fit,
 )
+from actors.council.asking.conversation import EARLIER_SHARE, remembered
 from actors.council.asking.prompts import (
     Judged,
     opinion_messages,
@@ -28,7 +29,7 @@ from actors.council.judging.ballots import votes_of
 from actors.council.session import Session
 from actors.messages.calls import GenerateCall, LabelledAnswer, SynthesisBrief
 from actors.messages.events import CHAIRMAN, Stage
-from actors.messages.requests import ModelOptions, WorkerRequest
+from actors.messages.requests import ModelOptions, Question, WorkerRequest
 
 LONGEST_STANDING = "mean score 10.0 of 10, 10 votes"
 LONGEST_COUNT = "10 of 10 responses give this answer: 1234567890. Depart from it only where " * 2
@@ -72,27 +73,44 @@ def label_of(session: Session) -> dict[str, str]:
     return labels(tuple(session.opinions), session.started.seed)
 
 
-def opinion_call(session: Session, agent_id: str, limits: Limits, room: Room) -> GenerateCall:
+def question_in(session: Session, num_ctx: int, share: float = 1.0) -> Question:
+    """The question with what was said before it, cut to its share of the context, or to less."""
+    room = num_ctx // EARLIER_SHARE * share
+    request = session.started.request
+    return Question(text=request.query, earlier=remembered(request.earlier or (), round(room)))
+
+
+def forgets(session: Session, num_ctx: int) -> bool:
+    """Whether what was said before the question does not fit whole."""
+    return question_in(session, num_ctx).earlier != (session.started.request.earlier or ())
+
+
+def opinion_call(
+    session: Session, agent_id: str, limits: Limits, room: Room, share: float = 1.0
+) -> GenerateCall:
+    """`share` in (0, 1]: how much of what was said before is told, less after an overflow."""
     seat = session.seat(agent_id)
     return GenerateCall(
         call_id=call_id(session, "opinions", agent_id),
         model=seat.model,
-        messages=opinion_messages(seat, session.started.request.query),
+        messages=opinion_messages(seat, question_in(session, room.num_ctx, share)),
         options=_bounded(seat.options, limits.opinion(room.num_ctx)),
         timeout_s=room.timeout_s,
     )
 
 
-def revision_call(session: Session, agent_id: str, limits: Limits, room: Room) -> GenerateCall:
+def revision_call(
+    session: Session, agent_id: str, limits: Limits, room: Room, share: float = 1.0
+) -> GenerateCall:
     """The seat's opinion once more, after what judges wrote of it."""
-    seat, query = session.seat(agent_id), session.started.request.query
+    seat, question = session.seat(agent_id), question_in(session, room.num_ctx, share)
     written = [Answer("", reason) for _, reason in reasons_about(session, agent_id)]
     room_for_all = answer_budget(
         room.num_ctx,
         limits.opinion(room.num_ctx),
         estimate_prompt(
             revision_messages(
-                seat, query, session.text(agent_id), [""] * len(written), session.started.seed
+                seat, question, session.text(agent_id), [""] * len(written), session.started.seed
             )
         ),
     )
@@ -101,7 +119,7 @@ def revision_call(session: Session, agent_id: str, limits: Limits, room: Room) -
         call_id=call_id(session, "revision", agent_id),
         model=seat.model,
         messages=revision_messages(
-            seat, query, session.text(agent_id), critiques, session.started.seed
+            seat, question, session.text(agent_id), critiques, session.started.seed
         ),
         options=_bounded(seat.options, limits.opinion(room.num_ctx)),
         timeout_s=room.timeout_s,
@@ -116,7 +134,7 @@ def synthesis_brief(
     return SynthesisBrief(
         call_id=call_id(session, "synthesis", CHAIRMAN),
         model=model,
-        query=session.started.request.query,
+        question=question_in(session, room.num_ctx),
         answers=tuple(LabelledAnswer(label=a.label, text=a.text) for a in shown),
         standings=_standing_lines(session),
         critiques=_critiques(session, room.num_ctx),
@@ -140,7 +158,7 @@ def synthesis_call(brief: SynthesisBrief) -> GenerateCall:
     return GenerateCall(
         call_id=brief.call_id,
         model=brief.model,
-        messages=synthesis_messages(brief.query, answers, judged, brief.seed),
+        messages=synthesis_messages(brief.question, answers, judged, brief.seed),
         options=_bounded(CHAIRMAN_OPTIONS, brief.num_predict),
         timeout_s=brief.timeout_s,
     )
@@ -247,14 +265,14 @@ def fitted_answers(session: Session, limits: Limits, num_ctx: int, share: float)
     )
     empty = tuple(Answer(answer.label, "") for answer in answers)
     names = [answer.label for answer in answers]
-    query, seed = session.started.request.query, session.started.seed
+    question, seed = question_in(session, num_ctx), session.started.seed
     longest = tuple(f"{n}. Response {name}: {LONGEST_STANDING}" for n, name in enumerate(names))
     judged = Judged(longest, (), True, LONGEST_COUNT)
-    asked = ballot_messages(query, empty, names, names[0], seed)
+    asked = ballot_messages(question, empty, names, names[0], seed)
     fixed = max(
         limits.review(num_ctx) + estimate_prompt(asked) + estimate_tokens(ballot_request(names)),
         limits.synthesis(num_ctx)
-        + estimate_prompt(synthesis_messages(query, empty, judged, seed))
+        + estimate_prompt(synthesis_messages(question, empty, judged, seed))
         + (num_ctx // CRITIQUES_SHARE if session.procedure.mode != "fast" else 0),
     )
     budget = answer_budget(num_ctx, 0, fixed)

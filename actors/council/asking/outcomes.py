@@ -35,6 +35,8 @@ from actors.messages.events import (
 
 TRIMMED = "context_trimmed"
 """The notice that answers were shown without their middle."""
+FORGOTTEN = "earlier_trimmed"
+"""The notice that the council does not see the whole conversation so far."""
 _OUT_OF_TIME = CallFailed(
     code=CallTimeout.code,
     detail="The session's deadline passed before it had answered.",
@@ -252,6 +254,18 @@ def trimmed(session: Session, agent_id: str, labels: Sequence[str], at: datetime
         "context; raise COUNCIL_NUM_CTX to avoid it.",
         agent_id=agent_id,
         degrades=True,
+    )
+
+
+def forgotten(session: Session, at: datetime) -> NoticeGiven:
+    """What was said before the question did not fit whole. Every long conversation gets there, so
+    the answer does not count as degraded."""
+    return NoticeGiven(
+        session_id=session.session_id,
+        at=at,
+        code=FORGOTTEN,
+        detail="The conversation so far is longer than its share of the models' context: its older "
+        "part was shortened or left out. Raise COUNCIL_NUM_CTX to avoid it.",
     )
 
 

@@ -10,6 +10,7 @@ from actors.council.asking.briefs import (
     call_id,
     in_order,
     label_of,
+    question_in,
     shares_context,
     shown_to,
 )
@@ -78,7 +79,7 @@ def review_call(
     return GenerateCall(
         call_id=call_id(session, "review", task.reviewer, task.about or ""),
         model=seat.model,
-        messages=_asked(session, task, fitted),
+        messages=_asked(session, task, fitted, room.num_ctx),
         options=_options(session, task, tokens - ballot if critique else tokens),
         format=None if critique else ballot_schema(names, True),
         think=False,
@@ -99,7 +100,10 @@ def repair_call(
     """The same conversation, gone on with: `said` could not be read as a ballot, for these
     reasons."""
     names = list(votable(session, task))
-    turns = [*_asked(session, task, fitted), _turn("assistant", said.content[:SAID_KEPT])]
+    turns = [
+        *_asked(session, task, fitted, room.num_ctx),
+        _turn("assistant", said.content[:SAID_KEPT]),
+    ]
     if said.follow_up is not None:
         ballot = said.follow_up[:SAID_KEPT]
         turns += [_turn("user", ballot_request(names)), _turn("assistant", ballot)]
@@ -119,15 +123,16 @@ def guard_call(
 ) -> GenerateCall:
     """One comparison of the draft with the best opinion, both cut alike to fit. `share` in (0, 1]:
     how much of the room may be used."""
-    seat, query, seed = session.seat(judge), session.started.request.query, session.started.seed
-    empty = estimate_prompt(guard.guard_messages(query, "", "", first, seed))
+    seat, seed = session.seat(judge), session.started.seed
+    question = question_in(session, room.num_ctx)
+    empty = estimate_prompt(guard.guard_messages(question, "", "", first, seed))
     budget = answer_budget(room.num_ctx, guard.REPLY_TOKENS, empty)
     texts = (Answer("", compared(session)), Answer("", session.text(deliberation.best(session))))
     synthesis, opinion = (one.text for one in fit(texts, round(budget * share)).answers)
     return GenerateCall(
         call_id=call_id(session, "guard", judge, first),
         model=seat.model,
-        messages=guard.guard_messages(query, synthesis, opinion, first, seed),
+        messages=guard.guard_messages(question, synthesis, opinion, first, seed),
         options=ModelOptions(
             temperature=TEMPERATURE, seed=seat.options.seed, num_predict=guard.REPLY_TOKENS
         ),
@@ -144,11 +149,11 @@ def compared(session: Session) -> str:
     return without_mentions(written, label_of(session).values()) or written
 
 
-def _asked(session: Session, task: Task, fitted: Fitted) -> tuple[ChatMessage, ...]:
-    query, seed = session.started.request.query, session.started.seed
+def _asked(session: Session, task: Task, fitted: Fitted, num_ctx: int) -> tuple[ChatMessage, ...]:
+    question, seed = question_in(session, num_ctx), session.started.seed
     answers, names = in_order(session, fitted, shown(session, task)), list(votable(session, task))
     ask = critique_messages if session.procedure.critique else ballot_messages
-    return ask(query, answers, names, own_label(session, task), seed)
+    return ask(question, answers, names, own_label(session, task), seed)
 
 
 def _options(session: Session, task: Task, num_predict: int) -> ModelOptions:

@@ -12,6 +12,7 @@ from typing import Any
 from actors.council.asking.context import Answer
 from actors.council.asking.prompts import shared_messages
 from actors.messages.calls import ChatMessage
+from actors.messages.requests import Question
 
 REASONING_LIMIT = 400
 """Characters of reasoning that a vote of a ballot without a critique may have."""
@@ -20,7 +21,11 @@ REPAIR = "That ballot could not be read: {why}. Write it once more."
 
 
 def ballot_messages(
-    query: str, answers: Sequence[Answer], votable: Sequence[str], own: str | None, seed: int
+    question: Question,
+    answers: Sequence[Answer],
+    votable: Sequence[str],
+    own: str | None,
+    seed: int,
 ) -> tuple[ChatMessage, ...]:
     """One review in one ballot, reasons inside. `own`: the reviewer's own label, where its answer
     is among those shown."""
@@ -31,11 +36,15 @@ def ballot_messages(
         f"{_format(votable, with_reasoning=True)} "
         "Write the reasoning in the language of the question."
     )
-    return shared_messages(query, answers, seed, task)
+    return shared_messages(question, answers, seed, task)
 
 
 def critique_messages(
-    query: str, answers: Sequence[Answer], votable: Sequence[str], own: str | None, seed: int
+    question: Question,
+    answers: Sequence[Answer],
+    votable: Sequence[str],
+    own: str | None,
+    seed: int,
 ) -> tuple[ChatMessage, ...]:
     """The review's first part."""
     example = " ".join(f"Response {label}: …" for label in votable[:2])
@@ -44,7 +53,7 @@ def critique_messages(
         "Write a short critique of each: is it correct, what is wrong, what is missing? Begin each "
         f"with its name: {example} Give no scores yet. Write in the language of the question."
     )
-    return shared_messages(query, answers, seed, task)
+    return shared_messages(question, answers, seed, task)
 
 
 def ballot_request(votable: Sequence[str]) -> str:

@@ -9,10 +9,12 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
+from actors.council.asking.conversation import quoted
 from actors.council.asking.quoting import fence_tag, fenced
 from actors.council.judging.lenient_json import find_all
 from actors.messages.calls import ChatMessage
 from actors.messages.events import GuardHeard, GuardVerdict
+from actors.messages.requests import Question
 
 Side = Literal["synthesis", "opinion"]
 SYSTEM = (
@@ -38,12 +40,12 @@ REPLY_TOKENS = 120
 
 
 def guard_messages(
-    query: str, synthesis: str, opinion: str, first: Side, seed: int
+    question: Question, synthesis: str, opinion: str, first: Side, seed: int
 ) -> tuple[ChatMessage, ...]:
     """`first`: which of them is Answer 1."""
     tag = fence_tag(seed)
     both = (synthesis, opinion) if first == "synthesis" else (opinion, synthesis)
-    blocks = [f"Question:\n{fenced('question', query, tag)}"]
+    blocks = quoted(question, tag)
     blocks += [f"Answer {n}:\n{fenced('response', text, tag)}" for n, text in enumerate(both, 1)]
     return (
         ChatMessage(role="system", content=SYSTEM),

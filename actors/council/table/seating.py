@@ -97,6 +97,9 @@ def _check(request: CouncilRequest, defaults: SeatingDefaults) -> None:
 def _texts(request: CouncilRequest) -> list[tuple[list[str | int], str]]:
     """Every free text of a request, with the path of its field."""
     texts: list[tuple[list[str | int], str]] = [(["query"], request.query)]
+    for index, turn in enumerate(request.earlier or ()):
+        texts.append((["earlier", index, "query"], turn.query))
+        texts.append((["earlier", index, "answer"], turn.answer))
     for index, agent in enumerate(request.selected_agents or ()):
         path: list[str | int] = ["selected_agents", index]
         texts.append(([*path, "name"], agent.name or ""))

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 
 from actors.messages.events import GuardVerdict, Standing
+from actors.messages.requests import Turn
 from actors.messages.sessions import CouncilSession, FinalAnswer, Opinion, Review
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|#~&!$])")
@@ -39,10 +40,17 @@ def _head(session: CouncilSession) -> list[str]:
         f"- Asked: {session.created_at.isoformat()}",
         f"- Stage: {state}",
         f"- Mode: {session.procedure.mode}",
+        *([f"- Follows: {session.follows}"] if session.follows else []),
         f"- Chairman: {_inline(session.chairman_model)}",
         *(f"- {_inline(agent.name)}: {_inline(agent.model)}" for agent in session.agents),
     ]
-    return ["# Council", "\n".join(facts), "## Question", _quote(session.query)]
+    said = [part for turn in session.earlier for part in _turn(turn)]
+    before = ["## Earlier in this conversation", *said] if said else []
+    return ["# Council", "\n".join(facts), *before, "## Question", _quote(session.query)]
+
+
+def _turn(turn: Turn) -> list[str]:
+    return [f"**Asked:**\n\n{_quote(turn.query)}", f"**Answered:**\n\n{_quote(turn.answer)}"]
 
 
 def _answer(answer: FinalAnswer | None, names: dict[str, str]) -> list[str]:

@@ -67,6 +67,8 @@ def view(session: Session, queue: QueuePlace | None = None) -> CouncilSession:
         error=closed.error if closed else None,
         error_code=closed.error_code if closed else None,
         queue=queue,
+        follows=session.started.request.follows,
+        earlier=session.started.request.earlier or (),
     )
 
 
@@ -80,6 +82,7 @@ def summary(session: Session) -> SessionSummary:
         created_at=session.started.at,
         total_tokens=sum(a.usage.total_tokens for a in answers(session)),
         duration_ms=round((session.last.at - session.started.at).total_seconds() * 1000),
+        follows=session.started.request.follows,
     )
 
 

@@ -28,6 +28,16 @@ def ask(
             "judged by itself, and written again where judges disagree."
         ),
     ] = None,
+    follow: Annotated[
+        str | None,
+        typer.Option(
+            "--continue",
+            "-c",
+            metavar="SESSION",
+            help="Go on with that session: the council sees what was said. Its id or how it "
+            "begins; last = the newest.",
+        ),
+    ] = None,
     deadline: Annotated[float | None, typer.Option(help="Seconds the whole may take.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the session as JSON.")] = False,
 ) -> None:
@@ -37,16 +47,19 @@ def ask(
     """
     from serve_app.cli import ask as command
     from serve_app.cli.client import client_of
+    from serve_app.cli.show import whole_id
 
+    client = client_of(settings_of())
     request = {
         "query": command.question_of(words or []),
         "selected_agents": command.seats_of(agent or []),
         "chairman_model": chairman,
         "mode": mode,
+        "follows": whole_id(client, follow) if follow else None,
         "deadline_s": deadline,
     }
     given = {name: value for name, value in request.items() if value is not None}
-    raise typer.Exit(command.ask(client_of(settings_of()), given, as_json))
+    raise typer.Exit(command.ask(client, given, as_json))
 
 
 @group.command(rich_help_panel=PANEL)
