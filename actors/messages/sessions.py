@@ -14,6 +14,7 @@ from actors.messages.events import (
     Vote,
 )
 from actors.messages.message import Message
+from actors.messages.prices import CloudCost
 from actors.messages.procedure import Procedure
 
 SessionStage = Literal["pending", "opinions", "review", "synthesis", "complete", "error"]
@@ -180,6 +181,8 @@ class CouncilSession(Message):
     procedure: Procedure = Procedure()
     queue: QueuePlace | None = None
     """Set while it is open and none of its calls was given to a PC."""
+    cloud_cost: CloudCost | None = None
+    """None before the first answer, and where there is no table of prices."""
 
 
 class SessionSummary(Message):

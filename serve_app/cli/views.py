@@ -145,6 +145,8 @@ def print_end(session: dict[str, Any], rich: bool) -> None:
         out.print(costs(session))
     else:
         say(plain_costs(session))
+    if cloud := session.get("cloud_cost"):
+        say(cloud["sentence"])
 
 
 def _print_answer(answer: dict[str, Any], names: dict[str, str], rich: bool) -> None:

@@ -7,7 +7,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ pytest.importorskip("playwright")
 
 from playwright.async_api import expect
 
+from actors.messages.prices import CloudPrice, PriceTable
 from actors.messages.procedure import ProcedureDefaults
 from cluster import api_keys
 from serve_app.api import build_api
@@ -59,6 +60,13 @@ class Held:
 
 
 GUARDED = ProcedureDefaults(critique=True, guard=True)
+PRICES = PriceTable(
+    as_of=date(2026, 8, 1),
+    models=(
+        CloudPrice(name="large", input=500, output=500),
+        CloudPrice(name="small", input=0.1, output=0.1),
+    ),
+)
 
 
 @asynccontextmanager
@@ -69,7 +77,8 @@ async def council(
     async with FakeOllama(MODELS, **habits) as fake:
         for wanted, reply in scripts:
             fake.always(wanted, reply)
-        async with served(home, fake, parallel=parallel, procedure=GUARDED) as (http, _):
+        config = {"procedure": GUARDED, "prices": PRICES}
+        async with served(home, fake, parallel=parallel, **config) as (http, _):
             yield str(http.base_url).rstrip("/")
 
 
@@ -119,6 +128,12 @@ async def test_a_question_is_asked_watched_and_answered(tmp_path: Path, clean: l
         await expect(page.locator("table.ranking tbody tr")).to_have_count(3)
         await expect(page.locator("table.tokens tbody tr").last).to_contain_text("Total")
         assert await page.locator("figure.chart table tbody tr").count() >= 7
+        await expect(page.locator("section.costs")).to_contain_text(
+            re.compile(
+                r"would have cost about \$0\.0\d+ \(small\) to \$\d+\.\d\d \(large\)\. An estimate,"
+                r" by a table of prices as of Aug 1, 2026"
+            )
+        )
 
 
 async def test_the_answer_leads_to_its_sources_and_says_what_the_guard_said(

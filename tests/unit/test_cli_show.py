@@ -33,7 +33,7 @@ def session(stage: str = "complete") -> dict[str, Any]:
         "agents": [{"agent_id": "agent_1", "name": "Alpha"}], "degraded": False,
         "final_answer": answer if stage == "complete" else None,
         "latency_stats": {"total_duration_ms": 1200}, "created_at": "2026-01-02T03:04:05+00:00",
-        "total_tokens": 0, "duration_ms": 1200,
+        "total_tokens": 0, "duration_ms": 1200, "cloud_cost": {"sentence": "A cloud!"},
     }  # fmt: skip
 
 
@@ -58,7 +58,13 @@ def client(stage: str = "complete") -> Client:
 def test_a_session_is_shown_as_it_was_heard(capsys: pytest.CaptureFixture[str]) -> None:
     assert show(client(), IDS[0], as_json=False) == 0
     told = capsys.readouterr().out
-    for part in ("# Why is the sky blue?", "1 Opinions", "Air.", "It is the air."):
+    for part in (
+        "# Why is the sky blue?",
+        "1 Opinions",
+        "Air.",
+        "It is the air.",
+        "A cloud!",
+    ):
         assert part in told
 
 

@@ -143,7 +143,8 @@ def _costs(session: CouncilSession) -> list[str]:
         f"| {usage.total_tokens} | {latency.total_duration_ms} |"
     )
     head = ["| Stage | Prompt | Completion | Total | ms |", "|--|--|--|--|--|"]
-    return ["## Tokens and time", "\n".join([*head, *rows, total])]
+    cloud = [_inline(session.cloud_cost.sentence)] if session.cloud_cost else []
+    return ["## Tokens and time", "\n".join([*head, *rows, total]), *cloud]
 
 
 def _quote(text: str) -> str:
