@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import Literal
 
+from pydantic import Field
+
 from actors.messages.calls import TokenUsage
 from actors.messages.events import (
     Agreement,
@@ -183,6 +185,15 @@ class CouncilSession(Message):
     """Set while it is open and none of its calls was given to a PC."""
     cloud_cost: CloudCost | None = None
     """None before the first answer, and where there is no table of prices."""
+    joules: float | None = Field(
+        default=None,
+        description="An estimate of the energy that the answers of this session took, so far. Each "
+        "takes its share of what its PC used while it was made: all of the processor with its "
+        "memory (RAPL) and of the NVIDIA cards (nvidia-smi), what they use when idle included, "
+        "divided moment by moment by how many calls of this council ran there. Attempts that "
+        "failed are not in it, nor disks, fans, screens and power supplies. null where one of the "
+        "PCs does not tell.",
+    )
 
 
 class SessionSummary(Message):

@@ -16,6 +16,12 @@ function cloud(cost) {
   return element("p", { class: "quiet" }, say("cloudCost", ends, day(cost.as_of)));
 }
 
+/** What the session used of the PCs, where all of them tell. */
+function used(joules) {
+  if (joules === null || joules === undefined) return null;
+  return element("p", { class: "quiet" }, say("energyUsed", number(joules), number(joules / 3600, joules < 3600 ? 4 : 1)));
+}
+
 /** Shows them in `box`; `session` as the HTTP interface gives it. */
 export function showCosts(box, session, hearing) {
   const usage = session.token_usage;
@@ -28,5 +34,5 @@ export function showCosts(box, session, hearing) {
   const cells = ([stage, model, prompt, completion]) => [stage, model, number(prompt), number(completion), number(prompt + completion)];
   fill(box, element("h2", {}, say("costs")), tokenBars(rows, usage.total_tokens),
     element("details", {}, element("summary", {}, say("tokensTable")), table(say("tokensTable"), head, [...rows, total].map(cells), "numbers tokens")),
-    cloud(session.cloud_cost), waterfall(hearing));
+    cloud(session.cloud_cost), used(session.joules), waterfall(hearing));
 }

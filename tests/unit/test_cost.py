@@ -106,5 +106,8 @@ async def test_prices_are_those_of_the_look_and_not_of_the_record(tmp_path: Path
     assert later.cloud_cost == cloud_cost(first.token_usage, table(LARGE))
     without = await seen(tmp_path, None, first.session_id)
     assert without == first.model_copy(update={"cloud_cost": None})
-    assert "At a cloud provider" in markdown(first)
+    assert "At a cloud provider" in markdown(first) and "what the PCs used" not in markdown(first)
+    assert "about 36 J (0.010 Wh), an estimate" in markdown(
+        first.model_copy(update={"joules": 36.0})
+    )
     assert "At a cloud provider" not in markdown(without)

@@ -1,4 +1,4 @@
-"""What a session's tokens would have cost at a cloud provider, by a table of prices.
+"""What a session cost: its tokens at a cloud provider, by a table of prices; energy in words.
 
 An estimate: a cloud model counts other tokens in the same text and writes a text of another length,
 and providers give a discount for a prompt that begins as the last one did.
@@ -10,6 +10,8 @@ from actors.messages.prices import CloudCost, CloudPrice, ModelCost, PriceTable
 from actors.messages.sessions import SessionTokenUsage, StageTokenUsage
 
 MILLION = 1_000_000
+WATT_HOUR = 3600
+"""In joules."""
 DIGITS = 9
 """Decimals that are told: a token of a small model costs less than a millionth."""
 
@@ -30,6 +32,12 @@ def amount(value: float) -> str:
     """As people read it: two decimals, or as many as it takes for two digits that are not 0."""
     decimals = 2 if value <= 0 or value >= 0.1 else 1 - floor(log10(value))
     return f"{value:,.{min(DIGITS, decimals)}f}"
+
+
+def energy(joules: float) -> str:
+    """In a sentence."""
+    told = f"{joules:,.0f} J ({amount(joules / WATT_HOUR)} Wh)"
+    return f"Its share of what the PCs used: about {told}, an estimate."
 
 
 def _at(price: CloudPrice, usage: SessionTokenUsage) -> ModelCost:

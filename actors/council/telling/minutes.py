@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from actors.council import deliberation
-from actors.council.accounting import session_latency, session_usage
+from actors.council.accounting import session_joules, session_latency, session_usage
 from actors.council.session import Session, answers, replay
 from actors.council.steps import AskOpinions, AskReviews, AskRevisions, AwaitPcs, MakeRanking
 from actors.council.telling.cost import cloud_cost
@@ -74,6 +74,7 @@ def view(
         error_code=closed.error_code if closed else None,
         queue=queue,
         cloud_cost=cloud_cost(usage, prices) if prices and usage.total_tokens else None,
+        joules=session_joules(heard),
     )
 
 
