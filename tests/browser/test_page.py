@@ -17,6 +17,7 @@ pytest.importorskip("playwright")
 
 from playwright.async_api import expect
 
+from actors.energy import POWERCAP
 from actors.messages.prices import CloudPrice, PriceTable
 from actors.messages.procedure import ProcedureDefaults
 from cluster import api_keys
@@ -30,6 +31,7 @@ from tests.fakes.http import Exchange
 from tests.fakes.replies import NDJSON, Answer, Reply, silence
 from tests.http_council import served
 from tests.local_council import stage_of
+from tests.power import zone
 
 MODELS = ("alpha:1b", "beta:1b", "gamma:1b")
 QUESTION = "Why is the sky blue?"
@@ -71,14 +73,18 @@ PRICES = PriceTable(
 
 @asynccontextmanager
 async def council(
-    home: Path, *scripts: tuple[Any, Reply], parallel: int = 3, **habits: Any
+    home: Path,
+    *scripts: tuple[Any, Reply],
+    parallel: int = 3,
+    powercap: Path = POWERCAP,
+    **habits: Any,
 ) -> AsyncIterator[str]:
     """Where it is served. `scripts`: who answers how, always."""
     async with FakeOllama(MODELS, **habits) as fake:
         for wanted, reply in scripts:
             fake.always(wanted, reply)
         config = {"procedure": GUARDED, "prices": PRICES}
-        async with served(home, fake, parallel=parallel, **config) as (http, _):
+        async with served(home, fake, parallel=parallel, powercap=powercap, **config) as (http, _):
             yield str(http.base_url).rstrip("/")
 
 
@@ -106,7 +112,9 @@ def clean() -> Iterator[list[Visit]]:
 
 
 async def test_a_question_is_asked_watched_and_answered(tmp_path: Path, clean: list[Visit]) -> None:
-    async with council(tmp_path, latency_s=0.4) as base, visit(base) as visitor:
+    zone(tmp_path, "intel-rapl:0", "package-0", 0)
+    telling = council(tmp_path, latency_s=0.4, powercap=tmp_path)
+    async with telling as base, visit(base) as visitor:
         clean.append(visitor)
         await visitor.question(QUESTION)
         page = visitor.page
@@ -134,6 +142,8 @@ async def test_a_question_is_asked_watched_and_answered(tmp_path: Path, clean: l
                 r" by a table of prices as of Aug 1, 2026"
             )
         )
+        used = page.locator("section.costs", has_text="Its share of what the PCs used: about 0 J")
+        await expect(used).to_be_visible()
 
 
 async def test_the_answer_leads_to_its_sources_and_says_what_the_guard_said(
@@ -329,6 +339,9 @@ async def test_off_loopback_the_key_is_asked_for_once(tmp_path: Path, clean: lis
             assert KEY not in page.url
             await page.locator("footer a", has_text="HTTP interface").click()
             await expect(page.locator("dl.docs dt").first).to_be_visible()
+            await page.locator("nav a", has_text="Cluster").click()
+            await expect(page.get_by_label("pc1")).to_contain_text("Power41.7 W; 2 Wh since")
+            await expect(page.get_by_label("pc2")).not_to_contain_text("Power")
 
 
 async def test_it_speaks_french_and_can_be_told_to_speak_english(
