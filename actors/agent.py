@@ -14,6 +14,7 @@ import ray
 from pydantic import Field
 
 from actors.batches import Batch, Batches, Happening
+from actors.call_meter import CallMeter, CallMeters
 from actors.council.accounting import one_call
 from actors.errors import AgentLost, CallTimeout, ModelCallError, ServerBusy
 from actors.messages.calls import CallFailed, ChatMessage, GenerateCall, Generated
@@ -56,9 +57,13 @@ class OllamaAgent:
     """Implements `messages.calls.Agent`; `batches` is the same for the wire."""
 
     def __init__(
-        self, config: AgentConfig, http: Callable[[], httpx.AsyncClient] = new_http_client
+        self,
+        config: AgentConfig,
+        http: Callable[[], httpx.AsyncClient] = new_http_client,
+        meters: Callable[[str], CallMeters] = CallMeters,
     ) -> None:
         self._config = config
+        self._meters = meters(config.url)
         self._client = OllamaClient(
             http(), config.url, config.deadlines, config.num_ctx, config.keep_alive_s
         )
@@ -79,7 +84,10 @@ class OllamaAgent:
             yield self._failed(error)
             return
         try:
-            async with aclosing(self._answer(call, _now() - asked_at)) as events:
+            async with (
+                self._meters.call() as meter,
+                aclosing(self._answer(call, _now() - asked_at, meter)) as events,
+            ):
                 async for event in events:
                     yield event
         except ModelCallError as error:
@@ -151,7 +159,9 @@ class OllamaAgent:
         finally:
             self._waiting -= 1
 
-    async def _answer(self, call: GenerateCall, queued_s: float) -> AsyncGenerator[Happening, None]:
+    async def _answer(
+        self, call: GenerateCall, queued_s: float, meter: CallMeter
+    ) -> AsyncGenerator[Happening, None]:
         left_s = max(0.001, call.timeout_s - queued_s)
         mine = call.model_copy(update={"model": self._config.model, "timeout_s": left_s})
         answer: Generated | None = None
@@ -163,7 +173,7 @@ class OllamaAgent:
                     answer = event
         if answer is not None:
             whole = await self._followed_up(mine, answer) if mine.then else answer
-            yield self._signed(whole, queued_s)
+            yield self._signed(whole, queued_s, await meter.joules())
 
     async def _followed_up(self, call: GenerateCall, answer: Generated) -> Generated:
         """The answer with what the conversation's next turn brought, as one call."""
@@ -188,9 +198,10 @@ class OllamaAgent:
                     return one_call(answer, event).model_copy(update=told)
         raise AssertionError("a chat ends with an answer, or raises")
 
-    def _signed(self, answer: Generated, queued_s: float) -> Generated:
+    def _signed(self, answer: Generated, queued_s: float, joules: float | None) -> Generated:
         timing = answer.timing.model_copy(update={"queue_ms": round(queued_s * 1000)})
-        return answer.model_copy(update={"timing": timing, "node": self._config.node})
+        update = {"timing": timing, "node": self._config.node, "joules": joules}
+        return answer.model_copy(update=update)
 
     def _failed(self, error: ModelCallError) -> CallFailed:
         return CallFailed(

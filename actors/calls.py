@@ -129,7 +129,7 @@ async def _attempt(
             if not former:
                 pool.retries.called(asyncio.get_running_loop().time())
             caller.started(node, len(former) + 1, former[-1] if former else None)
-            outcome = await _fitting(lease, caller)
+            outcome = _shared(await _fitting(lease, caller), lease.share())
     except ModelCallError as error:
         return failed(error, node)
     if isinstance(outcome, Generated):
@@ -137,6 +137,13 @@ async def _attempt(
         timing = outcome.timing.model_copy(update={"queue_ms": queued})
         return outcome.model_copy(update={"timing": timing, "node": node})
     return outcome.model_copy(update={"node": node})
+
+
+def _shared(outcome: Generated | CallFailed, share: float) -> Generated | CallFailed:
+    """With this call's share of the joules that its PC used."""
+    if isinstance(outcome, CallFailed) or outcome.joules is None:
+        return outcome
+    return outcome.model_copy(update={"joules": round(outcome.joules * share, 3)})
 
 
 async def _fitting(lease: Lease, caller: Caller[Task]) -> Generated | CallFailed:

@@ -133,14 +133,14 @@ class CouncilOrchestrator:
         if sitting := await self._sitting(session_id):
             await sitting.ended()
             if sitting.record.session.closed is not None:
-                return minutes.view(sitting.record.session)
+                return self._view(sitting.record.session)
         return await self.session(session_id)
 
     async def session(self, session_id: str) -> CouncilSession:
         await self._started()
         if sitting := await self._sitting(session_id):
             return self._view(sitting.record.session)
-        return minutes.view(replay(await self._store.events(session_id)))
+        return self._view(replay(await self._store.events(session_id)))
 
     async def sessions(
         self, limit: int, before: datetime | None, q: str | None
@@ -259,7 +259,7 @@ class CouncilOrchestrator:
         """With its place in the queue, until a PC has come to it."""
         waits = not session.asked and session.closed is None
         places = self._admission.places([session.session_id]) if waits else {}
-        return minutes.view(session, places.get(session.session_id))
+        return minutes.view(session, places.get(session.session_id), self._config.prices)
 
     def _hear(self, session: Session) -> Record:
         record = Record(session, self._store.append)

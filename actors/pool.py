@@ -3,7 +3,7 @@
 `cluster.pool` implements it over Ray; tests implement it over one local agent.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -31,14 +31,20 @@ class Demand:
     timeout_s: float = 600.0
 
 
+def _alone() -> float:
+    return 1.0
+
+
 @dataclass(frozen=True)
 class Lease:
-    """One slot on one agent, held until the context ends. `num_ctx` in tokens."""
+    """One slot on one agent, held until the context ends. `num_ctx` in tokens; `share`: of the PC
+    that this lease had so far, 0 to 1, by how many others were held there meanwhile."""
 
     agent: Agent
     node: str
     num_ctx: int
     queue_ms: int
+    share: Callable[[], float] = _alone
 
 
 class Pool(Protocol):

@@ -13,6 +13,7 @@ from actors.messages.procedure import ProcedureDefaults
 from actors.ollama.deadlines import Deadlines
 from actors.orchestrator import RemoteCouncilOrchestrator
 from actors.remote import RemoteChairman
+from cluster import prices
 from cluster.drains import FILE as DRAINS
 from cluster.launch import NAMESPACE, TOUCH, detached
 from cluster.nodes import HEAD
@@ -58,6 +59,7 @@ def find_orchestrator() -> Any:
 
 
 def orchestrator_config(settings: Settings) -> OrchestratorConfig:
+    """Raises `InvalidSettings` where the table of prices cannot be used."""
     return OrchestratorConfig(
         store_path=settings.home / "sessions.db",
         models=settings.models,
@@ -76,6 +78,7 @@ def orchestrator_config(settings: Settings) -> OrchestratorConfig:
             guard=settings.guard,
             early_stop=settings.early_stop,
         ),
+        prices=prices.read(settings),
     )
 
 

@@ -35,6 +35,7 @@ from cluster.placement import emptied, plan, still_needed
 from cluster.residents import Resident, Residents
 from cluster.roster import Roster
 from cluster.scouts import Scouts
+from cluster.shares import Shares
 from cluster.situation import AgentState, Evict, Grant, NodeState, Place, Reject, Wanted
 from cluster.watched import Watched
 
@@ -86,6 +87,7 @@ class CouncilPool:
         self._scouts = Scouts(
             hosts, self._roster, self._residents, self._changed, config.watch_s, config.report_s
         )
+        self._shares = Shares(_now)
         self._waiters: dict[int, _Waiter] = {}
         self._missing: list[_Missing] = []
         self._numbers = 0
@@ -99,12 +101,14 @@ class CouncilPool:
         asked_at = _now()
         resident = await self._slot(replace(demand, model=canonical(demand.model)), asked_at)
         try:
-            yield Lease(
-                agent=Watched(resident.ready_agent(), partial(self._residents.heard, resident)),
-                node=resident.site.node,
-                num_ctx=self._config.num_ctx,
-                queue_ms=round((_now() - asked_at) * 1000),
-            )
+            with self._shares.call(resident.site.node) as share:
+                yield Lease(
+                    agent=Watched(resident.ready_agent(), partial(self._residents.heard, resident)),
+                    node=resident.site.node,
+                    num_ctx=self._config.num_ctx,
+                    queue_ms=round((_now() - asked_at) * 1000),
+                    share=share,
+                )
         finally:
             self._residents.release(resident)
 

@@ -57,6 +57,10 @@ class Settings(BaseSettings):
     home: Path = Field(default_factory=lambda: Path.home() / ".llm-council")
     """All that is kept: sessions.db, ray_token, api_key, api_keys.json, embedded/, logs/."""
 
+    prices: Path | None = None
+    """The table of cloud prices that sessions are compared with; None = `prices.toml` in the home
+    if it is there, else the shipped one (`cluster/prices.py`)."""
+
     # The HTTP API
     host: str = "127.0.0.1"
     """Where the API listens; another address than loopback requires a key (`./council key`)."""
@@ -153,10 +157,10 @@ class Settings(BaseSettings):
     def api_url(self) -> str:
         return f"http://{self.host}:{self.port}"
 
-    @field_validator("home")
+    @field_validator("home", "prices")
     @classmethod
-    def _absolute(cls, home: Path) -> Path:
-        return home.expanduser().absolute()
+    def _absolute(cls, path: Path | None) -> Path | None:
+        return path and path.expanduser().absolute()
 
     @field_validator("ollama_url", mode="before")
     @classmethod

@@ -41,6 +41,7 @@ from actors.messages.nodes import (
     InstalledModel,
     MemoryUse,
     ModelCatalogue,
+    NodeEnergy,
     NodeReport,
     NodeStanding,
     NodeVitals,
@@ -252,7 +253,11 @@ class FakeCouncil:
 
     async def nodes(self) -> tuple[NodeReport, ...]:
         self._pass()
-        return (report("pc1", "head"), report("pc2", "worker").model_copy(update={"ollama": None}))
+        energy = NodeEnergy(joules=7200, since=T0, watts=41.7)
+        return (
+            report("pc1", "head").model_copy(update={"energy": energy}),
+            report("pc2", "worker").model_copy(update={"ollama": None}),
+        )
 
     async def standings(self) -> tuple[NodeStanding, ...]:
         self._pass()

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 
+from actors.energy import POWERCAP
 from serve_app.api import build_api
 from serve_app.configuration import ApiConfig
 from serve_app.listener import listening
@@ -19,11 +20,15 @@ SESSIONS = "/api/council/sessions"
 
 @asynccontextmanager
 async def served(
-    home: Path, *fakes: FakeOllama, parallel: int = 1, **config: Any
+    home: Path,
+    *fakes: FakeOllama,
+    parallel: int = 1,
+    powercap: Path = POWERCAP,
+    **config: Any,
 ) -> AsyncIterator[tuple[httpx.AsyncClient, LocalCouncil]]:
     """The HTTP interface on a socket, over a council with one PC a fake."""
     pcs = [
-        LocalPc(f"pc{n}", fake.url, num_parallel=parallel, is_head=n == 1)
+        LocalPc(f"pc{n}", fake.url, num_parallel=parallel, is_head=n == 1, powercap=powercap)
         for n, fake in enumerate(fakes, 1)
     ]
     async with (

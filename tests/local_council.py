@@ -8,15 +8,18 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, closing
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from actors.agent import AgentConfig, OllamaAgent
+from actors.call_meter import CallMeters
 from actors.chairman import ChairmanActor
 from actors.council.session import replay
 from actors.council.telling import minutes
+from actors.energy import POWERCAP
 from actors.errors import AgentLost
 from actors.messages.calls import Agent, CallFailed, Delta, GenerateCall, Generated
 from actors.messages.configs import OrchestratorConfig
@@ -27,6 +30,7 @@ from actors.messages.sessions import CouncilSession, SessionSummary
 from actors.ollama.deadlines import Deadlines
 from actors.ollama.wire import new_http_client
 from actors.orchestrator import CouncilOrchestrator
+from actors.pc_meter import PcMeter
 from actors.probe import LocalNode, NodeProbe
 from actors.store import session_file, session_rows
 from cluster.hosts import Site
@@ -40,13 +44,14 @@ PATIENT = PoolConfig(report_s=3600.0, watch_s=0.05)
 
 @dataclass(frozen=True)
 class LocalPc:
-    """A PC, by the URL of its model server."""
+    """A PC, by the URL of its model server. `powercap`: where it tells what it uses."""
 
     name: str
     url: str
     max_models: int = 3
     num_parallel: int = 1
     is_head: bool = False
+    powercap: Path = POWERCAP
 
     @property
     def view(self) -> NodeView:
@@ -110,11 +115,14 @@ class LocalHosts:
 
     async def report(self, node: NodeView) -> NodeReport:
         if node.name not in self._probes:
-            self._probes[node.name] = NodeProbe(self.pcs[node.name].local, self._http)
+            pc = self.pcs[node.name]
+            meter = partial(PcMeter, pc.powercap)
+            self._probes[node.name] = NodeProbe(pc.local, self._http, meter)
         return await self._probes[node.name].report()
 
     async def start(self, site: Site) -> Agent | CallFailed:
-        agent = self._agents[site] = OllamaAgent(self._config(site), self._http)
+        meters = partial(CallMeters, powercap=self.pcs[site.node].powercap)
+        agent = self._agents[site] = OllamaAgent(self._config(site), self._http, meters)
         return await agent.load() or NearAgent(agent, self.answered)
 
     async def stop(self, site: Site) -> None:

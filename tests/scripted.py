@@ -66,6 +66,7 @@ class ScriptedAgent:
         self.gate = gate
         self.calls: list[GenerateCall] = []
         self.cancelled = 0
+        self.joules: Callable[[GenerateCall], float | None] = lambda call: None
 
     async def generate(self, call: GenerateCall) -> AsyncIterator[Delta | Generated | CallFailed]:
         self.calls.append(call)
@@ -90,6 +91,7 @@ class ScriptedAgent:
             follow_up=follow_up,
             usage=TokenUsage(prompt_tokens=10, completion_tokens=tokens, total_tokens=10 + tokens),
             timing=CallTiming(wall_ms=5),
+            joules=self.joules(call),
         )
 
     def _followed_up(self, call: GenerateCall) -> Reply | None:

@@ -114,6 +114,14 @@ def session_latency(
     )
 
 
+def session_joules(answers: Iterable[AnswerEvent]) -> float | None:
+    """Of all answers that a model was asked for; None without any, and where one is not known: a
+    part would look like the whole."""
+    told = [answer.joules for answer in answers if _asked(answer)]
+    known = [joules for joules in told if joules is not None]
+    return round(sum(known), 1) if known and len(known) == len(told) else None
+
+
 def _of(stage: Stage, answers: Iterable[AnswerEvent]) -> list[AnswerEvent]:
     return [answer for answer in answers if _STAGE_OF.get(type(answer)) == stage and _asked(answer)]
 
@@ -122,12 +130,14 @@ def one_call(first: Generated, second: Generated) -> Generated:
     """Two answers of one conversation as one call: `first` with the tokens and times of both."""
     timings = (first.timing.model_dump(), second.timing.model_dump())
     fresh = (first.prompt_evaluated, second.prompt_evaluated)
+    joules = (first.joules, second.joules)
     return first.model_copy(
         update={
             "usage": _plus(first.usage, second.usage),
             "timing": CallTiming(**{name: sum(t[name] for t in timings) for name in timings[0]}),
             "attempts": max(first.attempts, second.attempts),
             "prompt_evaluated": None if None in fresh else sum(f for f in fresh if f is not None),
+            "joules": None if None in joules else sum(j for j in joules if j is not None),
         }
     )
 

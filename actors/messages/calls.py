@@ -92,6 +92,9 @@ class Generated(Message):
     prompt_evaluated: int | None = None
     """Prompt tokens evaluated afresh, where the engine tells it (prefix cache); else None."""
     follow_up: str | None = None
+    joules: float | None = None
+    """What the PC used meanwhile; once the pool knows what else ran there, this call's share of it.
+    None where the PC does not tell."""
 
 
 class CallFailed(Message):

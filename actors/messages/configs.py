@@ -4,6 +4,7 @@ from pathlib import Path
 
 from actors.messages.events import RankingMethod
 from actors.messages.message import Message
+from actors.messages.prices import PriceTable
 from actors.messages.procedure import ProcedureDefaults
 from actors.messages.requests import ModelName
 
@@ -13,7 +14,7 @@ class OrchestratorConfig(Message):
     tokens: `num_predict` bounds an opinion and the synthesis, `review_tokens` a review. A question
     is refused where it would wait for more than `max_queue_s`, as far as is known, or where
     `max_open` questions and single generations are open. `ranking_method` and `procedure` for new
-    sessions."""
+    sessions. `prices`: what sessions are compared with when they are looked at; None = nothing."""
 
     store_path: Path
     models: tuple[ModelName, ...] = ()
@@ -27,3 +28,4 @@ class OrchestratorConfig(Message):
     max_open: int = 500
     ranking_method: RankingMethod = "adjusted"
     procedure: ProcedureDefaults = ProcedureDefaults()
+    prices: PriceTable | None = None

@@ -96,6 +96,8 @@ class AnswerEvent(Event):
     node: str = ""
     attempts: int = 1
     truncated: bool = False
+    joules: float | None = None
+    """The call's share of what its PC used meanwhile (`CouncilSession.joules` says how)."""
 
 
 class OpinionHeard(AnswerEvent):

@@ -27,6 +27,16 @@ class NodeVitals(Message):
     uptime_s: int
 
 
+class NodeEnergy(Message):
+    """What a PC uses, all that runs there: its processor with its memory, and `cards` NVIDIA cards.
+    `joules` since `since`, `watts` now (None at first). Not in it: disks, fans, other cards."""
+
+    joules: float
+    since: datetime
+    watts: float | None
+    cards: int = 0
+
+
 class InstalledModel(Message):
     """A model on disk. `size` in bytes; `parameter_size` as Ollama writes it (`"3.2B"`)."""
 
@@ -70,6 +80,7 @@ class NodeReport(Message):
     role: Literal["head", "worker"]
     at: datetime
     vitals: NodeVitals | None = None
+    energy: NodeEnergy | None = None
     ollama: OllamaStatus | None = None
     max_models: int = 0
     num_parallel: int = 1

@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import Literal
 
+from pydantic import Field
+
 from actors.messages.calls import TokenUsage
 from actors.messages.events import (
     Agreement,
@@ -14,6 +16,7 @@ from actors.messages.events import (
     Vote,
 )
 from actors.messages.message import Message
+from actors.messages.prices import CloudCost
 from actors.messages.procedure import Procedure
 from actors.messages.requests import Turn
 
@@ -185,6 +188,17 @@ class CouncilSession(Message):
     """The session that this one goes on with."""
     earlier: tuple[Turn, ...] = ()
     """What was said before the question, oldest first; models see what fits their context."""
+    cloud_cost: CloudCost | None = None
+    """None before the first answer, and where there is no table of prices."""
+    joules: float | None = Field(
+        default=None,
+        description="An estimate of the energy that the answers of this session took, so far. Each "
+        "takes its share of what its PC used while it was made: all of the processor with its "
+        "memory (RAPL) and of the NVIDIA cards (nvidia-smi), what they use when idle included, "
+        "divided moment by moment by how many calls of this council ran there. Attempts that "
+        "failed are not in it, nor disks, fans, screens and power supplies. null where one of the "
+        "PCs does not tell.",
+    )
 
 
 class SessionSummary(Message):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from actors.energy import Meter
 from serve_app.bench import report
 from serve_app.bench.contestants import complete, contestants
 from serve_app.bench.items import BadItems, Item, drawn, read_items
@@ -18,7 +19,6 @@ from serve_app.cli.ask import seats_of
 from serve_app.cli.bench_folder import Folder, Options, opened
 from serve_app.cli.bench_progress import Told, progress
 from serve_app.cli.client import Client
-from serve_app.cli.energy import Meter
 from serve_app.cli.terminal import Stop, note, out, say, tell
 from serve_app.cli.trials import Trials
 

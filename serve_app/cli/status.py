@@ -11,6 +11,8 @@ from serve_app.cli.client import Client
 from serve_app.cli.terminal import Stop, out, printable, say
 
 GIB = 2**30
+WH = 3600
+"""Joules in a watt-hour."""
 ENDED = ("complete", "error")
 
 
@@ -24,7 +26,8 @@ def overview(client: Client) -> RenderableType:
     servers = {node["name"]: node for node in client.get("/health/ollama")["nodes"]}
     disks = {node["name"]: node["models"] for node in client.get("/health/models")["nodes"]}
     title = Text(printable(f"Council at {client.base_url}: {_readiness(client)}"))
-    table = _table("PC", "Role", "CPU", "RAM", "Model server", "Loaded", "On disk")
+    power = ["Power"] if any(node.get("energy") for node in system) else []
+    table = _table("PC", "Role", "CPU", "RAM", *power, "Model server", "Loaded", "On disk")
     for node in system:
         name = node["name"]
         server = servers.get(name, {})
@@ -35,6 +38,7 @@ def overview(client: Client) -> RenderableType:
                 node["role"],
                 _percent(node["cpu_percent"]),
                 _memory(node["memory"]),
+                *(_power(node.get("energy")) for _ in power),
                 _server(server),
                 loaded or "–",
                 str(len(disks.get(name, ()))),
@@ -129,6 +133,14 @@ def _memory(memory: dict[str, Any] | None) -> str:
     if memory is None:
         return "–"
     return f"{memory['used'] / GIB:.1f} of {memory['total'] / GIB:.1f} GiB"
+
+
+def _power(energy: dict[str, Any] | None) -> str:
+    """Now, and how much since it is counted; – where the PC does not tell."""
+    if energy is None:
+        return "–"
+    now = "" if energy["watts"] is None else f"{energy['watts']:.0f} W, "
+    return f"{now}{energy['joules'] / WH:.1f} Wh so far"
 
 
 def _server(server: dict[str, Any]) -> str:

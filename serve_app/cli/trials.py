@@ -10,11 +10,12 @@ from typing import Any
 import httpx
 
 from actors.council.asking.quoting import fence_tag, fenced
+from actors.energy import Meter
 from serve_app.bench.items import Item
 from serve_app.bench.matching import is_right
 from serve_app.bench.runs import Run, run_of
 from serve_app.cli.client import Client, refused, unreachable
-from serve_app.cli.energy import Meter, StageMeter
+from serve_app.cli.energy import StageMeter
 from serve_app.cli.listening import PATIENCE_S, listen
 from serve_app.cli.terminal import Stop
 

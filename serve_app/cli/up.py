@@ -10,7 +10,7 @@ import httpx
 
 from actors.errors import StoreUnavailable
 from actors.store import session_file
-from cluster import continuation, processes, ray_node, run_record
+from cluster import continuation, prices, processes, ray_node, run_record
 from cluster.ports import is_free
 from cluster.run_record import RunRecord
 from cluster.secret_files import KEY, TOKEN, home_directory, secret
@@ -25,7 +25,7 @@ LOCK_WAIT_S = 5.0
 
 
 def up(wish: Wish) -> RunRecord:
-    """Raises `Stop`; nothing is left running then."""
+    """Raises `Stop`, `InvalidSettings`; nothing is left running then."""
     settings = wish.settings
     home_directory(settings.home)
     with only_one(settings.home):
@@ -95,6 +95,7 @@ def _from_scratch(wish: Wish) -> RunRecord:
         note("What an earlier start had left half-way was ended.")
     _check_port(wish.settings)
     _check_store(home / "sessions.db")
+    prices.read(wish.settings)
     secret(home, TOKEN)
     secret(home, KEY)
     try:

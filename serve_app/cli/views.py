@@ -14,6 +14,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from actors.council.telling.cost import energy
 from serve_app.cli.hearing import Hearing, Voice, of_stage
 from serve_app.cli.terminal import out, printable, say
 
@@ -145,6 +146,10 @@ def print_end(session: dict[str, Any], rich: bool) -> None:
         out.print(costs(session))
     else:
         say(plain_costs(session))
+    if cloud := session.get("cloud_cost"):
+        say(cloud["sentence"])
+    if (joules := session.get("joules")) is not None:
+        say(energy(joules))
 
 
 def _print_answer(answer: dict[str, Any], names: dict[str, str], rich: bool) -> None:

@@ -11,6 +11,7 @@ from actors.messages.nodes import (
     InstalledModel,
     LoadedModel,
     MemoryUse,
+    NodeEnergy,
     NodeReport,
 )
 from serve_app.routes.answers import Config, CouncilAtHand, json_answer, refusals
@@ -32,7 +33,7 @@ class Ready(Message):
 
 
 class SystemOfNode(Message):
-    """Sizes in bytes; null where the PC has not told yet."""
+    """Sizes in bytes; null where the PC has not told yet, and `energy` where it does not tell."""
 
     name: str
     ip: str
@@ -41,6 +42,7 @@ class SystemOfNode(Message):
     memory: MemoryUse | None
     disk: MemoryUse | None
     uptime_s: int | None
+    energy: NodeEnergy | None = None
 
 
 class SystemHealth(Message):
@@ -105,7 +107,7 @@ async def ready(council: CouncilAtHand) -> Response:
 
 
 async def system(council: CouncilAtHand) -> Response:
-    """CPU, memory, disk and uptime of each PC."""
+    """CPU, memory, disk, uptime and, where it tells, energy of each PC."""
     return json_answer(SystemHealth(nodes=tuple(map(_system, await council.nodes()))))
 
 
@@ -129,6 +131,7 @@ def _system(report: NodeReport) -> SystemOfNode:
         memory=vitals and vitals.memory,
         disk=vitals and vitals.disk,
         uptime_s=vitals and vitals.uptime_s,
+        energy=report.energy,
     )
 
 

@@ -2,7 +2,7 @@
 
 import { get } from "./api.js";
 import { element, fill } from "./dom.js";
-import { bytes, number, say } from "./words.js";
+import { bytes, moment, number, say } from "./words.js";
 
 const EVERY_MS = 5000;
 
@@ -31,6 +31,7 @@ function card(pc) {
     ["cpu", pc.cpu_percent === null || pc.cpu_percent === undefined ? [say("notKnown")] : [meter(pc.cpu_percent, `${number(pc.cpu_percent)} %`), `${number(pc.cpu_percent)} %`]],
     ["memory", used(pc.memory)],
     ["disk", used(pc.disk)],
+    ...power(pc.energy),
     ["onDisk", [names(pc.models, "size")]],
     ["inMemory", [names(pc.loaded, "size")]],
     ["callsNow", [String(pc.calls ?? 0)]],
@@ -43,6 +44,13 @@ function card(pc) {
     element("dl", {}, facts.flatMap(([word, told]) => [element("dt", {}, say(word)), element("dd", {}, told)])),
     pc.error ? element("p", { class: "wrong" }, pc.error) : null,
     (pc.warnings || []).map((warning) => element("p", { class: "quiet" }, warning)));
+}
+
+/** Only where the PC tells it. */
+function power(energy) {
+  if (!energy) return [];
+  const watts = energy.watts === null ? "–" : number(energy.watts, 1);
+  return [["power", [say("powerText", watts, number(energy.joules / 3600, 1), moment(energy.since))]]];
 }
 
 function meter(percent, label) {

@@ -2,11 +2,25 @@
 
 import { tokenBars, waterfall } from "./charts.js";
 import { element, fill, table } from "./dom.js";
-import { number, say } from "./words.js";
+import { day, money, number, say } from "./words.js";
 
 const STAGES = [
   ["stage1_opinions", "opinions"], ["stage2_review", "review"], ["revision", "revision"], ["stage3_synthesis", "synthesis"], ["guard", "guard"],
 ];
+
+/** What the cheapest and the dearest model of the price table would have taken for these tokens. */
+function cloud(cost) {
+  if (!cost) return null;
+  const told = [...cost.models].sort((one, other) => one.total - other.total).map((model) => `${money(model.total, cost.currency)} (${model.name})`);
+  const ends = told.length > 1 ? say("cloudRange", told[0], told.at(-1)) : told[0];
+  return element("p", { class: "quiet" }, say("cloudCost", ends, day(cost.as_of)));
+}
+
+/** What the session used of the PCs, where all of them tell. */
+function used(joules) {
+  if (joules === null || joules === undefined) return null;
+  return element("p", { class: "quiet" }, say("energyUsed", number(joules), number(joules / 3600, joules < 3600 ? 4 : 1)));
+}
 
 /** Shows them in `box`; `session` as the HTTP interface gives it. */
 export function showCosts(box, session, hearing) {
@@ -20,5 +34,5 @@ export function showCosts(box, session, hearing) {
   const cells = ([stage, model, prompt, completion]) => [stage, model, number(prompt), number(completion), number(prompt + completion)];
   fill(box, element("h2", {}, say("costs")), tokenBars(rows, usage.total_tokens),
     element("details", {}, element("summary", {}, say("tokensTable")), table(say("tokensTable"), head, [...rows, total].map(cells), "numbers tokens")),
-    waterfall(hearing));
+    cloud(session.cloud_cost), used(session.joules), waterfall(hearing));
 }

@@ -120,6 +120,10 @@ const WORDS = {
   tokensTitle: ["Tokens by stage and model", "Jetons par étape et modèle"],
   tokensText: ["{0} tokens. The most: {1} by {2}, {3}.", "{0} jetons. Le plus : {1} de {2}, {3}."],
   tokensTable: ["The same as a table, in tokens", "La même chose en tableau, en jetons"],
+  cloudCost: ["At a cloud provider these tokens would have cost about {0}. An estimate, by a table of prices as of {1}.",
+    "Chez un fournisseur en ligne, ces jetons auraient coûté environ {0}. Une estimation, d’après une table de prix du {1}."],
+  energyUsed: ["Its share of what the PCs used: about {0} J ({1} Wh). An estimate.", "Sa part de ce que les PC ont consommé : environ {0} J ({1} Wh). Une estimation."],
+  cloudRange: ["{0} to {1}", "{0} à {1}"],
   stage: ["Stage", "Étape"],
   prompt: ["Prompt", "Prompt"],
   completion: ["Completion", "Réponse"],
@@ -153,6 +157,8 @@ const WORDS = {
   worker: ["worker", "membre"],
   cpu: ["CPU", "CPU"],
   memory: ["Memory", "Mémoire"],
+  power: ["Power", "Puissance"],
+  powerText: ["{0} W; {1} Wh since {2}", "{0} W ; {1} Wh depuis {2}"],
   disk: ["Disk", "Disque"],
   of: ["{0} of {1}", "{0} sur {1}"],
   onDisk: ["Models on disk", "Modèles sur disque"],
@@ -189,6 +195,8 @@ export function say(name, ...values) {
 }
 
 export const number = (value, digits = 0) => new Intl.NumberFormat(language(), { maximumFractionDigits: digits }).format(value);
+export const money = (value, currency) => new Intl.NumberFormat(language(), { style: "currency", currency, ...(value > 0 && value < 0.1 ? { maximumSignificantDigits: 2 } : {}) }).format(value);
+export const day = (text) => new Intl.DateTimeFormat(language(), { dateStyle: "medium", timeZone: "UTC" }).format(new Date(text));
 export const moment = (text) => new Intl.DateTimeFormat(language(), { dateStyle: "medium", timeStyle: "short" }).format(new Date(text));
 export const seconds = (ms) => (ms < 1000 ? `${number(ms)} ms` : `${number(ms / 1000, 1)} s`);
 

@@ -7,7 +7,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ pytest.importorskip("playwright")
 
 from playwright.async_api import expect
 
+from actors.energy import POWERCAP
+from actors.messages.prices import CloudPrice, PriceTable
 from actors.messages.procedure import ProcedureDefaults
 from cluster import api_keys
 from serve_app.api import build_api
@@ -29,6 +31,7 @@ from tests.fakes.http import Exchange
 from tests.fakes.replies import NDJSON, Answer, Reply, silence
 from tests.http_council import served
 from tests.local_council import stage_of
+from tests.power import zone
 
 MODELS = ("alpha:1b", "beta:1b", "gamma:1b")
 QUESTION = "Why is the sky blue?"
@@ -59,17 +62,29 @@ class Held:
 
 
 GUARDED = ProcedureDefaults(critique=True, guard=True)
+PRICES = PriceTable(
+    as_of=date(2026, 8, 1),
+    models=(
+        CloudPrice(name="large", input=500, output=500),
+        CloudPrice(name="small", input=0.1, output=0.1),
+    ),
+)
 
 
 @asynccontextmanager
 async def council(
-    home: Path, *scripts: tuple[Any, Reply], parallel: int = 3, **habits: Any
+    home: Path,
+    *scripts: tuple[Any, Reply],
+    parallel: int = 3,
+    powercap: Path = POWERCAP,
+    **habits: Any,
 ) -> AsyncIterator[str]:
     """Where it is served. `scripts`: who answers how, always."""
     async with FakeOllama(MODELS, **habits) as fake:
         for wanted, reply in scripts:
             fake.always(wanted, reply)
-        async with served(home, fake, parallel=parallel, procedure=GUARDED) as (http, _):
+        config = {"procedure": GUARDED, "prices": PRICES}
+        async with served(home, fake, parallel=parallel, powercap=powercap, **config) as (http, _):
             yield str(http.base_url).rstrip("/")
 
 
@@ -97,7 +112,9 @@ def clean() -> Iterator[list[Visit]]:
 
 
 async def test_a_question_is_asked_watched_and_answered(tmp_path: Path, clean: list[Visit]) -> None:
-    async with council(tmp_path, latency_s=0.4) as base, visit(base) as visitor:
+    zone(tmp_path, "intel-rapl:0", "package-0", 0)
+    telling = council(tmp_path, latency_s=0.4, powercap=tmp_path)
+    async with telling as base, visit(base) as visitor:
         clean.append(visitor)
         await visitor.question(QUESTION)
         page = visitor.page
@@ -119,6 +136,14 @@ async def test_a_question_is_asked_watched_and_answered(tmp_path: Path, clean: l
         await expect(page.locator("table.ranking tbody tr")).to_have_count(3)
         await expect(page.locator("table.tokens tbody tr").last).to_contain_text("Total")
         assert await page.locator("figure.chart table tbody tr").count() >= 7
+        await expect(page.locator("section.costs")).to_contain_text(
+            re.compile(
+                r"would have cost about \$0\.0\d+ \(small\) to \$\d+\.\d\d \(large\)\. An estimate,"
+                r" by a table of prices as of Aug 1, 2026"
+            )
+        )
+        used = page.locator("section.costs", has_text="Its share of what the PCs used: about 0 J")
+        await expect(used).to_be_visible()
 
 
 async def test_the_answer_leads_to_its_sources_and_says_what_the_guard_said(
@@ -314,6 +339,9 @@ async def test_off_loopback_the_key_is_asked_for_once(tmp_path: Path, clean: lis
             assert KEY not in page.url
             await page.locator("footer a", has_text="HTTP interface").click()
             await expect(page.locator("dl.docs dt").first).to_be_visible()
+            await page.locator("nav a", has_text="Cluster").click()
+            await expect(page.get_by_label("pc1")).to_contain_text("Power41.7 W; 2 Wh since")
+            await expect(page.get_by_label("pc2")).not_to_contain_text("Power")
 
 
 async def test_it_speaks_french_and_can_be_told_to_speak_english(

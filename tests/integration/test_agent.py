@@ -5,6 +5,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
+from pathlib import Path
 
 import httpx
 import pytest
@@ -12,6 +13,8 @@ import pytest
 from actors import agent as agents
 from actors.agent import AgentConfig, OllamaAgent
 from actors.batches import Happening
+from actors.call_meter import CallMeters
+from actors.energy import POWERCAP
 from actors.messages.calls import CallFailed, ChatMessage, Delta, GenerateCall, Generated
 from actors.messages.requests import ModelOptions
 from actors.ollama.deadlines import Deadlines
@@ -19,6 +22,7 @@ from actors.ollama.wire import new_http_client
 from tests.fake_hosts import until
 from tests.fakes import FakeOllama
 from tests.fakes import replies as say
+from tests.power import count_to, zone
 
 pytestmark = pytest.mark.wire
 
@@ -41,7 +45,7 @@ async def seated(fake: FakeOllama) -> AsyncIterator[Seated]:
         clients.append(new_http_client())
         return clients[-1]
 
-    def make(num_parallel: int = 1) -> OllamaAgent:
+    def make(num_parallel: int = 1, powercap: Path = POWERCAP) -> OllamaAgent:
         config = AgentConfig(
             model=MODEL,
             url=fake.url,
@@ -50,7 +54,7 @@ async def seated(fake: FakeOllama) -> AsyncIterator[Seated]:
             num_parallel=num_parallel,
             deadlines=Deadlines(connect_s=1, first_token_s=5, stall_s=5, generation_s=5),
         )
-        return OllamaAgent(config, http)
+        return OllamaAgent(config, http, lambda url: CallMeters(url, powercap))
 
     yield make
     for client in clients:
@@ -250,3 +254,20 @@ async def test_a_model_is_kept_while_its_agent_lives_and_outlives_it_only_for_a_
     assert loads()[-1] == 0
     assert agent._keeping is None
     await http.aclose()
+
+
+async def test_an_answer_tells_what_its_pc_used_meanwhile(
+    seated: Seated, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))  # without a program that tells of cards
+    counter = zone(tmp_path, "intel-rapl:0", "package-0", 100_000, most=999_999)
+    events: list[Happening] = []
+    async with aclosing(seated(powercap=tmp_path).generate(call())) as answering:
+        async for event in answering:
+            if not events:
+                count_to(counter, 50_000)  # it begins anew while the model speaks
+            events.append(event)
+    assert isinstance(events[0], Delta) and isinstance(events[-1], Generated)
+    assert events[-1].joules == 0.95
+    (*_, silent) = await heard(seated(powercap=tmp_path / "nowhere"), call())
+    assert isinstance(silent, Generated) and silent.joules is None

@@ -2,13 +2,17 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from actors.council.accounting import (
+    one_call,
+    session_joules,
     session_latency,
     session_usage,
     stage_latency,
     stage_usage,
 )
-from actors.messages.calls import CallTiming, TokenUsage
+from actors.messages.calls import CallTiming, Generated, TokenUsage
 from actors.messages.events import (
     CHAIRMAN,
     AnswerEvent,
@@ -157,3 +161,15 @@ def test_an_opinion_that_stands_in_for_the_synthesis_is_not_counted_again() -> N
     usage = session_usage([asked]).stage3_synthesis
     assert usage
     assert usage.total_tokens == 10
+
+
+@pytest.mark.parametrize(("second", "both"), [(2.25, 3.75), (None, None)])
+def test_two_answers_of_one_call_used_what_both_did(
+    second: float | None, both: float | None
+) -> None:
+    one = Generated(content="…", usage=TokenUsage(), timing=CallTiming(), joules=1.5)
+    assert one_call(one, one.model_copy(update={"joules": second})).joules == both
+
+
+def test_a_session_without_an_answer_has_no_joules() -> None:
+    assert session_joules([]) is None

@@ -96,5 +96,6 @@ async def test_each_pc_tells_of_itself() -> None:
         models = (await http.get("/api/health/models")).json()["nodes"]
     assert [(node["name"], node["role"]) for node in system] == [("pc1", "head"), ("pc2", "worker")]
     assert system[0]["memory"] == {"total": 100, "used": 50, "percent": 50.0}
+    assert (system[0]["energy"]["watts"], system[1]["energy"]) == (41.7, None)
     assert [node["connected"] for node in ollama] == [True, False]
     assert [[model["name"] for model in node["models"]] for node in models] == [[MODEL], []]

@@ -56,7 +56,7 @@ class Pcs:
         if isinstance(end, ModelCallError):
             raise end
         self.asked.append(there[0])
-        yield Lease(_Ending(end), there[0], 4096, queue_ms=7)
+        yield Lease(_Ending(end), there[0], 4096, queue_ms=7, share=lambda: 0.25)
 
     async def back(self, models: frozenset[str]) -> frozenset[str]:
         return models
@@ -269,3 +269,11 @@ class TestTheWorker:
             asking.cancel()
             await asyncio.wait([asking])
         assert pool.agent.cancelled == 1
+
+
+@pytest.mark.parametrize(("used", "told"), [(10.0, 2.5), (None, None)])
+async def test_a_call_is_told_with_its_share_of_what_the_pc_used(
+    used: float | None, told: float | None
+) -> None:
+    end = await Told(Pcs(pc1=[WELL.model_copy(update={"joules": used})])).call()
+    assert isinstance(end, Generated) and end.joules == told

@@ -10,6 +10,7 @@ from rich.console import Console
 from serve_app.cli import watch
 from serve_app.cli.client import Client
 from serve_app.cli.show import show, whole_id
+from serve_app.cli.status import overview
 from serve_app.cli.terminal import Stop
 
 IDS = ("a1b2c3d4-0000-4000-8000-000000000001", "a1ffffff-0000-4000-8000-000000000002")
@@ -33,11 +34,18 @@ def session(stage: str = "complete") -> dict[str, Any]:
         "agents": [{"agent_id": "agent_1", "name": "Alpha"}], "degraded": False,
         "final_answer": answer if stage == "complete" else None,
         "latency_stats": {"total_duration_ms": 1200}, "created_at": "2026-01-02T03:04:05+00:00",
-        "total_tokens": 0, "duration_ms": 1200,
+        "total_tokens": 0, "duration_ms": 1200, "cloud_cost": {"sentence": "A cloud!"},
+        "joules": 1800.0,
     }  # fmt: skip
 
 
-def client(stage: str = "complete") -> Client:
+def pc(name: str, energy: dict[str, Any] | None) -> dict[str, Any]:
+    return {
+        "name": name, "role": "worker", "cpu_percent": 5.0, "memory": None, "energy": energy,
+    }  # fmt: skip
+
+
+def client(stage: str = "complete", *pcs: dict[str, Any]) -> Client:
     def answer(request: httpx.Request) -> httpx.Response:
         path = request.url.path
         if path.endswith("/events"):
@@ -48,6 +56,8 @@ def client(stage: str = "complete") -> Client:
             return httpx.Response(200, json={"sessions": found})
         if path.startswith("/health/ready"):
             return httpx.Response(200, json={})
+        if path == "/health/system":
+            return httpx.Response(200, json={"nodes": pcs})
         if path.startswith("/health"):
             return httpx.Response(200, json={"nodes": []})
         return httpx.Response(200, json=session(stage))
@@ -58,7 +68,14 @@ def client(stage: str = "complete") -> Client:
 def test_a_session_is_shown_as_it_was_heard(capsys: pytest.CaptureFixture[str]) -> None:
     assert show(client(), IDS[0], as_json=False) == 0
     told = capsys.readouterr().out
-    for part in ("# Why is the sky blue?", "1 Opinions", "Air.", "It is the air."):
+    for part in (
+        "# Why is the sky blue?",
+        "1 Opinions",
+        "Air.",
+        "It is the air.",
+        "A cloud!",
+        "about 1,800 J (0.50 Wh), an estimate",
+    ):
         assert part in told
 
 
@@ -95,3 +112,16 @@ def test_a_council_that_is_away_is_said_and_looked_for_again() -> None:
     console = Console(record=True, width=100)
     console.print(watch._now(away))
     assert "No council answers" in console.export_text()
+
+
+def test_power_is_a_column_only_where_a_pc_tells_it() -> None:
+    def shown(*pcs: dict[str, Any]) -> str:
+        console = Console(record=True, width=160)
+        console.print(overview(client("complete", *pcs)))
+        return console.export_text()
+
+    silent = pc("pc2", None)
+    told = shown(pc("pc1", {"joules": 5400.0, "watts": 41.7, "cards": 1}), silent)
+    assert "Power" in told and "42 W, 1.5 Wh so far" in told
+    assert " 0.0 Wh so far" in shown(pc("pc1", {"joules": 0.0, "watts": None, "cards": 0}))
+    assert "Power" not in shown(silent)

@@ -492,3 +492,27 @@ async def test_judges_of_opposite_minds_get_a_minority_note_and_the_ranking_says
     assert session.agreement.disputes
     assert "disagree" in pool.agent.calls[-1].messages[-1].content
     assert session.ranking_method == "adjusted"
+
+
+@pytest.mark.parametrize(
+    ("silent", "joules"), [("nowhere", 10.5), ("opinions", None), ("review", None)]
+)
+async def test_a_sessions_joules_are_those_of_its_answers_and_none_where_one_is_not_known(
+    tmp_path: Path, silent: str, joules: float | None
+) -> None:
+    pool = ScriptedPool()
+    pool.agent.joules = lambda call: None if stage_of_call(call) == silent else 1.5
+    async with council(tmp_path, pool) as orchestrator:
+        session = await ask(orchestrator, REQUEST)
+        assert session.joules == joules
+        assert await orchestrator.session(session.session_id) == session
+
+
+async def test_an_opinion_that_stands_as_the_answer_used_nothing_of_its_own(tmp_path: Path) -> None:
+    pool = ScriptedPool(script=failing("synthesis", "model_crashed", False))
+    pool.agent.joules = lambda call: 1.5
+    async with council(tmp_path, pool) as orchestrator:
+        session = await ask(orchestrator, REQUEST)
+    assert session.final_answer is not None
+    assert session.final_answer.fallback == FALLBACK_OPINION
+    assert session.joules == 6 * 1.5

@@ -1,15 +1,20 @@
 """The probe of one PC: vitals and the model server's state in one report, whatever is broken."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import pytest
 
+from actors import probe as probes
 from actors.messages.calls import CallFailed
 from actors.ollama.status import ModelLimits
+from actors.pc_meter import PcMeter
 from actors.probe import LocalNode, NodeProbe
+from tests.fake_hosts import until
+from tests.power import NvidiaSmi, count_to, zone
 
 LOCAL = LocalNode(
     name="pc2",
@@ -29,9 +34,11 @@ ANSWERS = {
 Handler = Callable[[httpx.Request], httpx.Response]
 
 
-def probe(handler: Handler, local: LocalNode = LOCAL) -> NodeProbe:
+def probe(
+    handler: Handler, local: LocalNode = LOCAL, meter: Callable[[], PcMeter] = PcMeter
+) -> NodeProbe:
     return NodeProbe(
-        lambda: local, lambda: httpx.AsyncClient(transport=httpx.MockTransport(handler))
+        lambda: local, lambda: httpx.AsyncClient(transport=httpx.MockTransport(handler)), meter
     )
 
 
@@ -103,3 +110,40 @@ async def test_settings_are_read_once_where_the_probe_is_made() -> None:
 async def test_a_models_limits_or_why_not(handler: Handler, expected: object) -> None:
     told = await probe(handler).show("x")
     assert (told.code if isinstance(told, CallFailed) else told) == expected
+
+
+async def test_what_the_pc_uses_is_told_where_it_can_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probes, "ENERGY_S", 30)
+    NvidiaSmi(tmp_path, monkeypatch).says("100.00\n")
+    counter, times = zone(tmp_path, "intel-rapl:0", "package-0", 0), [1.0, 11.0]
+    here = probe(serves, meter=lambda: PcMeter(tmp_path, lambda: times.pop(0)))
+    first = (await here.report()).energy
+    count_to(counter, 800_000)
+    then = (await here.report()).energy
+    assert first and (first.joules, first.watts, first.cards) == (0, None, 1)
+    assert then and (then.joules, then.watts, then.since) == (1000.8, 100.1, first.since)
+    away = LOCAL.model_copy(update={"ollama_url": "http://192.0.2.7:11434"})
+    assert (await probe(serves, away, lambda: PcMeter(tmp_path)).report()).energy is None
+    silent = probe(serves, meter=lambda: PcMeter(tmp_path / "nowhere"))
+    assert (await silent.report()).energy is None
+
+
+async def test_a_report_does_not_wait_for_cards_that_do_not_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probes, "ENERGY_S", 0.01)
+    smi = NvidiaSmi(tmp_path, monkeypatch)
+    smi.says("100.00\n")
+    zone(tmp_path, "intel-rapl:0", "package-0", 0)
+    here, gate = probe(serves, meter=lambda: PcMeter(tmp_path)), smi.hold()
+    reports = [await here.report() for _ in range(3)]
+    assert [(one.energy, one.vitals is None) for one in reports] == [(None, False)] * 3
+    await until(lambda: smi.asked() == 1)  # one look, however often it is asked
+    os.write(gate, b"go\n")
+    await until(smi.answered)
+    os.write(gate, b"go\n")
+    monkeypatch.setattr(probes, "ENERGY_S", 5)
+    assert (await here.report()).energy is not None
+    os.close(gate)

@@ -281,4 +281,5 @@ def _answer(session: Session, agent_id: str, model: str, said: Said) -> dict[str
         "node": said.answer.node,
         "attempts": said.answer.attempts,
         "truncated": said.answer.truncated,
+        "joules": said.answer.joules,
     }

@@ -9,6 +9,7 @@ nothing. The exact text is in the JSON export.
 import re
 from collections.abc import Iterable
 
+from actors.council.telling.cost import energy
 from actors.messages.events import GuardVerdict, Standing
 from actors.messages.requests import Turn
 from actors.messages.sessions import CouncilSession, FinalAnswer, Opinion, Review
@@ -151,7 +152,9 @@ def _costs(session: CouncilSession) -> list[str]:
         f"| {usage.total_tokens} | {latency.total_duration_ms} |"
     )
     head = ["| Stage | Prompt | Completion | Total | ms |", "|--|--|--|--|--|"]
-    return ["## Tokens and time", "\n".join([*head, *rows, total])]
+    cloud = [_inline(session.cloud_cost.sentence)] if session.cloud_cost else []
+    used = [] if session.joules is None else [_inline(energy(session.joules))]
+    return ["## Tokens and time", "\n".join([*head, *rows, total]), *cloud, *used]
 
 
 def _quote(text: str) -> str:

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from actors.council import deliberation
-from actors.council.accounting import session_latency, session_usage
+from actors.council.accounting import session_joules, session_latency, session_usage
 from actors.council.session import Session, answers, replay
 from actors.council.steps import AskOpinions, AskReviews, AskRevisions, AwaitPcs, MakeRanking
+from actors.council.telling.cost import cloud_cost
 from actors.messages.events import (
     CHAIRMAN,
     AnswerEvent,
@@ -16,6 +17,7 @@ from actors.messages.events import (
     ReviewHeard,
     StoredEvent,
 )
+from actors.messages.prices import PriceTable
 from actors.messages.sessions import (
     Absence,
     AgentView,
@@ -30,9 +32,13 @@ from actors.messages.sessions import (
 )
 
 
-def view(session: Session, queue: QueuePlace | None = None) -> CouncilSession:
-    """The whole session in the HTTP contract's shape. `queue`: where it waits, if it does."""
+def view(
+    session: Session, queue: QueuePlace | None = None, prices: PriceTable | None = None
+) -> CouncilSession:
+    """The whole session in the HTTP contract's shape. `queue`: where it waits, if it does;
+    `prices`: what a cloud provider would take, which is no part of the record."""
     heard = answers(session)
+    usage = session_usage(heard)
     closed = session.closed
     notices = tuple(derived_notices(session))
     return CouncilSession(
@@ -54,7 +60,7 @@ def view(session: Session, queue: QueuePlace | None = None) -> CouncilSession:
         answer_count=session.ranked.count if session.ranked else None,
         procedure=session.procedure,
         final_answer=_final(session.final) if session.final else None,
-        token_usage=session_usage(heard),
+        token_usage=usage,
         latency_stats=session_latency(heard, session.started.at, session.last.at),
         absences=tuple(
             Absence(**a.model_dump(include=set(Absence.model_fields))) for a in session.absences
@@ -69,6 +75,8 @@ def view(session: Session, queue: QueuePlace | None = None) -> CouncilSession:
         queue=queue,
         follows=session.started.request.follows,
         earlier=session.started.request.earlier or (),
+        cloud_cost=cloud_cost(usage, prices) if prices and usage.total_tokens else None,
+        joules=session_joules(heard),
     )
 
 

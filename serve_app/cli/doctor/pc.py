@@ -7,11 +7,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 from actors.ollama import status
-from cluster import processes
+from cluster import prices, processes
 from cluster.embedded import process as embedded
 from cluster.ollama_url import host_of
 from cluster.ports import FIRST, NoFreePorts, free_ports, is_free
-from cluster.settings import Settings
+from cluster.settings import InvalidSettings, Settings
 from serve_app.cli.doctor.finding import Finding, fault, ok, warning
 from serve_app.cli.lan import is_this_pc
 from serve_app.cli.model_server import ModelServer, find
@@ -24,6 +24,7 @@ OLDEST, NEWEST = (3, 11), (3, 14)
 def check(settings: Settings, council_runs: bool) -> Iterator[Finding]:
     yield versions(platform.python_version(), version("ray"), LOCK.read_text())
     yield running(processes.command_lines(settings.home), council_runs)
+    yield price_table(settings)
     if not council_runs:
         yield api_port(settings.port, is_free(settings.port, settings.host))
         yield ray_ports(settings)
@@ -54,6 +55,15 @@ def running(command_lines: Sequence[str], council_runs: bool) -> Finding:
         says = f"{len(command_lines)} are left of a council that does not answer"
         return fault("processes", says, "Starting? Else ./council up goes on where it stood.")
     return ok("processes", f"{len(command_lines)} of the council run on this PC")
+
+
+def price_table(settings: Settings) -> Finding:
+    """Without one that can be used the council does not start."""
+    try:
+        table = prices.read(settings)
+    except InvalidSettings as error:
+        return fault("prices", str(error))
+    return ok("prices", f"of {len(table.models)} cloud models, as of {table.as_of.isoformat()}")
 
 
 def api_port(port: int, free: bool) -> Finding:

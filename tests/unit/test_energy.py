@@ -2,16 +2,9 @@
 
 from pathlib import Path
 
-from serve_app.cli.energy import Meter, StageMeter
-
-
-def zone(root: Path, name: str, what: str, used: int, most: int = 1_000_000) -> Path:
-    folder = root / name
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "name").write_text(f"{what}\n")
-    (folder / "max_energy_range_uj").write_text(f"{most}\n")
-    (folder / "energy_uj").write_text(f"{used}\n")
-    return folder / "energy_uj"
+from actors.energy import Meter
+from serve_app.cli.energy import StageMeter
+from tests.power import zone
 
 
 def test_packages_and_memory_count_and_what_is_inside_them_does_not(tmp_path: Path) -> None:
@@ -54,4 +47,12 @@ def test_where_nothing_is_told_nothing_is_claimed(tmp_path: Path) -> None:
 def test_a_part_is_not_taken_for_the_whole(tmp_path: Path) -> None:
     zone(tmp_path, "intel-rapl:0", "package-0", 0)
     zone(tmp_path, "intel-rapl:1", "package-1", 0).unlink()
+    assert Meter(tmp_path).joules() is None
+
+
+def test_a_counter_that_only_root_may_read_tells_nothing(tmp_path: Path) -> None:
+    """To root every file is open, so that here a folder stands in the place of what is denied."""
+    counter = zone(tmp_path, "intel-rapl:0", "package-0", 0)
+    counter.unlink()
+    counter.mkdir()
     assert Meter(tmp_path).joules() is None
