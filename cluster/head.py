@@ -76,6 +76,7 @@ def orchestrator_config(settings: Settings) -> OrchestratorConfig:
             guard=settings.guard,
             early_stop=settings.early_stop,
         ),
+        cache_ttl_s=settings.cache_ttl_s,
     )
 
 

@@ -79,7 +79,9 @@ class Delta(Message):
 
 class Generated(Message):
     """A finished answer: `done == true` and non-empty content. `truncated` = output limit hit.
-    `follow_up`: the answer to `GenerateCall.then`; counts and times are those of both."""
+    `follow_up`: the answer to `GenerateCall.then`; counts and times are those of both.
+    `cached`: an earlier answer to the same call; `usage` and `timing` are what it took now, `saved`
+    is what it took on `node` then."""
 
     kind: Literal["generated"] = "generated"
     content: str
@@ -92,6 +94,8 @@ class Generated(Message):
     prompt_evaluated: int | None = None
     """Prompt tokens evaluated afresh, where the engine tells it (prefix cache); else None."""
     follow_up: str | None = None
+    cached: bool = False
+    saved: TokenUsage | None = None
 
 
 class CallFailed(Message):

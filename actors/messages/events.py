@@ -85,7 +85,8 @@ class AgentStarted(Event):
 
 
 class AnswerEvent(Event):
-    """What every answer of a model brings with it."""
+    """What every answer of a model brings with it. `cached`: the words of an earlier answer to the
+    same call; no token was spent on them now, `saved` were spent then, on `node`."""
 
     agent_id: str
     model: str
@@ -95,6 +96,8 @@ class AnswerEvent(Event):
     node: str = ""
     attempts: int = 1
     truncated: bool = False
+    cached: bool = False
+    saved: TokenUsage | None = None
 
 
 class OpinionHeard(AnswerEvent):

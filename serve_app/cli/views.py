@@ -67,7 +67,8 @@ def panel(voice: Voice, lines: int | None = None, width: int = 76) -> Panel:
 
 
 def heading(voice: Voice) -> str:
-    return " · ".join(printable(part) for part in (voice.name, voice.model, voice.node) if part)
+    parts = (voice.name, voice.model, voice.node, "from the cache" if voice.cached else "")
+    return " · ".join(printable(part) for part in parts if part)
 
 
 def finished(hearing: Hearing) -> Iterator[tuple[str, RenderableType]]:
@@ -145,6 +146,8 @@ def print_end(session: dict[str, Any], rich: bool) -> None:
         out.print(costs(session))
     else:
         say(plain_costs(session))
+    if saved := session["token_usage"].get("saved_tokens"):
+        say(f"Saved by the cache: {saved:,} tokens")
 
 
 def _print_answer(answer: dict[str, Any], names: dict[str, str], rich: bool) -> None:

@@ -29,6 +29,9 @@ def ask(
         ),
     ] = None,
     deadline: Annotated[float | None, typer.Option(help="Seconds the whole may take.")] = None,
+    cache: Annotated[
+        bool, typer.Option(help="Whether models need not say again what they said to the same.")
+    ] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print the session as JSON.")] = False,
 ) -> None:
     """Ask the council, and watch it: opinions, reviews, synthesis.
@@ -44,6 +47,7 @@ def ask(
         "chairman_model": chairman,
         "mode": mode,
         "deadline_s": deadline,
+        "cache": None if cache else False,
     }
     given = {name: value for name, value in request.items() if value is not None}
     raise typer.Exit(command.ask(client_of(settings_of()), given, as_json))

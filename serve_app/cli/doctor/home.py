@@ -13,8 +13,9 @@ from cluster.api_keys import KeyFileUnreadable
 from cluster.secret_files import KEY, TOKEN
 from serve_app.cli.doctor.finding import Finding, fault, ok, warning
 
-STORE = "sessions.db"
-PRIVATE = (TOKEN, KEY, api_keys.FILE, STORE, f"{STORE}-wal", f"{STORE}-shm", "run.json")
+STORE, CACHE = "sessions.db", "answers.db"
+DATABASES = [f"{name}{beside}" for name in (STORE, CACHE) for beside in ("", "-wal", "-shm")]
+PRIVATE = (TOKEN, KEY, api_keys.FILE, *DATABASES, "run.json")
 """What only the owner may read: secrets, questions and answers."""
 MIB, GIB = 2**20, 2**30
 LEAST_BYTES, FEW_BYTES = 200 * MIB, 2 * GIB
