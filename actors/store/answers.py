@@ -54,7 +54,8 @@ class AnswerCache:
         or not soon enough."""
         if not self._at_hand():
             return None
-        looking = self._run(lambda: self._use(lambda file: file.find(key, session_id, self._now())))
+        now = self._now()
+        looking = self._run(lambda: self._use(lambda file: file.find(key, session_id, now)))
         try:
             body = await asyncio.wait_for(looking, PATIENCE_S)
             return Generated.model_validate_json(body) if body else None
@@ -68,11 +69,9 @@ class AnswerCache:
         """Keeps it soon, without the thoughts that led to it."""
         if not self._at_hand():
             return
-        said = answer.model_copy(update={"thinking": ""})
+        now, said = self._now(), answer.model_copy(update={"thinking": ""})
         self._run(
-            lambda: self._use(
-                lambda file: file.keep(key, session_id, said.model_dump_json(), self._now())
-            )
+            lambda: self._use(lambda file: file.keep(key, session_id, said.model_dump_json(), now))
         )
 
     async def forget(self, session_id: str) -> None:
