@@ -30,15 +30,12 @@ from actors.mistakes import told
 from actors.pool import Pool
 from actors.record import Record, stage_of
 from actors.sitting import Sitting
-from actors.store.answer_file import Bounds as CacheBounds
 from actors.store.answers import AnswerCache
 from actors.store.session_rows import Idempotency
 from actors.store.sessions import SessionStore
 from actors.summons import Summons
 from actors.worker import generate
 
-CACHE = "answers.db"
-"""Beside the sessions; it may be removed at any time."""
 log = logging.getLogger(__name__)
 
 
@@ -51,9 +48,7 @@ class CouncilOrchestrator:
         self._config = config
         self._limits = Limits(config.num_predict, config.review_tokens)
         self._store = SessionStore(config.store_path, minutes.summarise)
-        self._cache = AnswerCache(
-            config.store_path.with_name(CACHE), CacheBounds(config.cache_ttl_s)
-        )
+        self._cache = AnswerCache.beside(config.store_path, config.cache_ttl_s)
         self._pool = make_pool()
         self._chairman = chairman
         self._admission = Admission(Bounds(config.max_queue_s, config.max_open))

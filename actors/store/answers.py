@@ -20,6 +20,8 @@ from actors.errors import StoreUnavailable
 from actors.messages.calls import Generated
 from actors.store.answer_file import AnswerFile, Bounds, OddFile, is_odd, wipe
 
+FILE = "answers.db"
+"""It may be removed at any time."""
 PATIENCE_S = 1.0
 """How long a call may wait to hear whether its answer is there: a disk may hang."""
 PAUSE_S = 60.0
@@ -44,6 +46,11 @@ class AnswerCache:
         self._waiting = 0
         self._closed = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="answer-cache")
+
+    @classmethod
+    def beside(cls, sessions: Path, ttl_s: float) -> "AnswerCache":
+        """In the folder of the session file."""
+        return cls(sessions.with_name(FILE), Bounds(ttl_s))
 
     async def open(self) -> None:
         """Makes the file ready, or removes it where there is to be no cache."""

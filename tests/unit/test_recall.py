@@ -28,11 +28,11 @@ from actors.messages.nodes import NodeReport
 from actors.messages.procedure import ProcedureDefaults
 from actors.messages.requests import AgentSpec, CouncilRequest, ModelOptions, WorkerRequest
 from actors.messages.sessions import CouncilSession
-from actors.orchestrator import CACHE, CouncilOrchestrator
+from actors.orchestrator import CouncilOrchestrator
 from actors.pool import Demand
 from actors.recall import call_or_recall
 from actors.store.answer_file import Bounds
-from actors.store.answers import AnswerCache
+from actors.store.answers import FILE, AnswerCache
 from actors.store.session_rows import Idempotency
 from tests.fake_hosts import answer
 from tests.scripted import ScriptedPool, plausible, stage_of_call
@@ -217,7 +217,7 @@ async def test_a_purged_session_leaves_no_word_in_the_cache(tmp_path: Path) -> N
 
     def left() -> bool:
         return b"forget-me-4711" in b"".join(
-            file.read_bytes() for file in tmp_path.glob(f"{CACHE}*")
+            file.read_bytes() for file in tmp_path.glob(f"{FILE}*")
         )
 
     for purged in (0, 1):
@@ -306,7 +306,7 @@ class Asker:
 
 @pytest.fixture
 async def cache(tmp_path: Path) -> AsyncIterator[AnswerCache]:
-    made = AnswerCache(tmp_path / CACHE, Bounds(ttl_s=100.0))
+    made = AnswerCache(tmp_path / FILE, Bounds(ttl_s=100.0))
     await made.open()
     yield made
     await made.close()

@@ -1,7 +1,7 @@
 """Which model calls are the same, so that the answer to one may stand for the other. Pure.
 
-Only a call with a fixed seed, or at temperature 0, says the same again. What is asked as such (who
-asks, how long it may take) makes no difference; what the model reads and how it draws does.
+Only a call with a fixed seed, or at temperature 0, says the same again. Who asks, and how long it
+may take, makes no difference; what the model reads and how it draws does.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ def repeatable(call: GenerateCall) -> bool:
 
 
 def worth_keeping(answer: Generated) -> bool:
-    """Only what is whole: the one who asks for more tokens would get it cut again."""
+    """Only what is whole: what went wrong once is not to be told to everybody for an hour."""
     return bool(answer.content) and not answer.truncated
 
 

@@ -30,7 +30,8 @@ def ask(
     ] = None,
     deadline: Annotated[float | None, typer.Option(help="Seconds the whole may take.")] = None,
     cache: Annotated[
-        bool, typer.Option(help="Whether models need not say again what they said to the same.")
+        bool,
+        typer.Option(help="Take what a model answered to the very same before; or ask it anew."),
     ] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print the session as JSON.")] = False,
 ) -> None:
