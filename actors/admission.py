@@ -143,7 +143,8 @@ class Admission:
         self._owe(one, still_owed(session, self._known))
 
     def _heard(self, model: str, said: Generated) -> None:
-        self._known = self._known.after("worker", model, said.node, said.usage, said.timing)
+        if not said.cached:  # else nothing was learnt of how long it takes
+            self._known = self._known.after("worker", model, said.node, said.usage, said.timing)
 
     def _count(self, name: str, one: _Open, owes: Loads) -> None:
         self._open[name] = one

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from typing import Any, Protocol
 
-from actors.calls import Caller, Stream, ask_agent, call_model
+from actors.calls import Caller, Stream, ask_agent
 from actors.clock import boot_time, now
 from actors.council import deliberation
 from actors.council.accounting import one_call
@@ -51,7 +51,9 @@ from actors.messages.events import (
     StageStarted,
 )
 from actors.pool import Demand, Lease, Pool
+from actors.recall import call_or_recall
 from actors.record import Record
+from actors.store.answers import AnswerCache
 
 
 class Chairman(Protocol):
@@ -65,9 +67,12 @@ class Chairman(Protocol):
 class Hearing:
     """Runs one session to its end."""
 
-    def __init__(self, record: Record, pool: Pool, chairman: Chairman, limits: Limits) -> None:
+    def __init__(
+        self, record: Record, pool: Pool, cache: AnswerCache, chairman: Chairman, limits: Limits
+    ) -> None:
         self._record = record
         self._pool = pool
+        self._cache = cache
         self._chairman = chairman
         self._limits = limits
         self._fitted: dict[tuple[int, float, int], Fitted] = {}
@@ -326,7 +331,9 @@ class Hearing:
             prefer_head=stage == "synthesis",
             timeout_s=self._seconds_left(),
         )
-        outcome = await call_model(self._pool, Caller(demand, compose, ask, started, heard))
+        caller = Caller(demand, compose, ask, started, heard)
+        anew = not self.session.started.request.cache
+        outcome = await call_or_recall(self._pool, self._cache, caller, anew)
         return Said(outcome, began, now()) if isinstance(outcome, Generated) else outcome
 
     def _answers(self, agent_id: str, num_ctx: int, share: float) -> Fitted:

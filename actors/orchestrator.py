@@ -43,6 +43,7 @@ from actors.mistakes import told
 from actors.pool import Pool
 from actors.record import Record, stage_of
 from actors.sitting import Sitting
+from actors.store.answers import AnswerCache
 from actors.store.session_rows import Idempotency
 from actors.store.sessions import SessionStore
 from actors.summons import Summons
@@ -60,6 +61,7 @@ class CouncilOrchestrator:
         self._config = config
         self._limits = Limits(config.num_predict, config.review_tokens)
         self._store = SessionStore(config.store_path, minutes.summarise)
+        self._cache = AnswerCache.beside(config.store_path, config.cache_ttl_s)
         self._pool = make_pool()
         self._chairman = chairman
         self._admission = Admission(Bounds(config.max_queue_s, config.max_open))
@@ -184,10 +186,11 @@ class CouncilOrchestrator:
         return ended
 
     async def purge(self, session_id: str) -> None:
-        """Removes a finished session."""
+        """Removes a finished session, and its words from the cache of answers."""
         await self._started()
         if await self._sitting(session_id):
             raise SessionRunning("Cancel the session first, then remove it")
+        await self._cache.forget(session_id)
         await self._store.delete(session_id)
 
     async def catalogue(self) -> ModelCatalogue:
@@ -219,7 +222,9 @@ class CouncilOrchestrator:
         """One stateless generation on whichever PC the pool picks. Raises `QueueFull` too."""
         model, timeout_s = await self._summons.model(request.model), self._config.deadline_s
         with self._admission.call(request, model) as heard:
-            return await generate(self._pool, request, model, self._limits, timeout_s, heard)
+            return await generate(
+                self._pool, self._cache, request, model, self._limits, timeout_s, heard
+            )
 
     async def close(self) -> None:
         """Stops hearing without closing the sessions: the next start goes on with them."""
@@ -228,11 +233,13 @@ class CouncilOrchestrator:
             sitting.adjourn()
         await asyncio.gather(*(sitting.ended() for sitting in sittings))
         await self._pool.close()
+        await self._cache.close()
         await self._store.close()
 
     async def _start(self) -> None:
         """Takes the store over and goes on with the sessions that were open."""
         await self._store.open()
+        await self._cache.open()
         for session_id in await self._store.open_sessions():
             self._hear(replay(await self._store.events(session_id)))
             log.info("session %s resumed", session_id)
@@ -263,7 +270,7 @@ class CouncilOrchestrator:
 
     def _hear(self, session: Session) -> Record:
         record = Record(session, self._store.append)
-        hearing = Hearing(record, self._pool, self._chairman, self._limits)
+        hearing = Hearing(record, self._pool, self._cache, self._chairman, self._limits)
         self._sittings[session.session_id] = Sitting(record, hearing, self._ended)
         self._admission.follow(session.session_id, lambda: record.session)
         self._expect()

@@ -50,6 +50,8 @@ class Lease:
 class Pool(Protocol):
     retries: RetryBudget
     """Shared by all calls to these PCs."""
+    num_ctx: int
+    """Tokens of context that every agent is given."""
 
     def lease(self, demand: Demand) -> AbstractAsyncContextManager[Lease]:
         """Waits for a slot. Raises `CallTimeout` after `timeout_s`, `NodeGone` when the PC that had

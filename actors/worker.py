@@ -4,16 +4,19 @@ import asyncio
 import uuid
 from collections.abc import Callable
 
-from actors.calls import Caller, ask_agent, call_model
+from actors.calls import Caller, ask_agent
 from actors.council.asking.briefs import Limits, too_long, worker_call
 from actors.errors import ContextOverflow, model_call_error
 from actors.messages.calls import CallFailed, Delta, GenerateCall, Generated
 from actors.messages.requests import WorkerRequest, WorkerResult
 from actors.pool import Demand, Pool
+from actors.recall import call_or_recall
+from actors.store.answers import AnswerCache
 
 
 async def generate(
     pool: Pool,
+    cache: AnswerCache,
     request: WorkerRequest,
     model: str,
     limits: Limits,
@@ -33,7 +36,8 @@ async def generate(
     def ignore_text(delta: Delta) -> None: ...
 
     demand = Demand(model, call_id, asyncio.get_running_loop().time(), timeout_s=timeout_s)
-    outcome = await call_model(pool, Caller(demand, compose, ask_agent, ignore_start, ignore_text))
+    caller = Caller(demand, compose, ask_agent, ignore_start, ignore_text)
+    outcome = await call_or_recall(pool, cache, caller, anew=not request.cache)
     if isinstance(outcome, CallFailed):
         raise model_call_error(outcome.code, outcome.detail)
     heard(outcome)
@@ -46,4 +50,6 @@ async def generate(
         eval_count=outcome.usage.completion_tokens,
         node=outcome.node,
         truncated=outcome.truncated,
+        cached=outcome.cached,
+        saved_tokens=outcome.saved.total_tokens if outcome.saved else 0,
     )

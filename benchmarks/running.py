@@ -39,6 +39,7 @@ def our_council(ollama: str, port: int, **settings: str) -> Iterator[tuple[str, 
             "OLLAMA_HOST": ollama,
             "OLLAMA_MAX_LOADED_MODELS": "6",
             "OLLAMA_NUM_PARALLEL": "32",
+            "COUNCIL_CACHE_TTL_S": "0",
             **settings,
         }
         council = [sys.executable, "-m", "serve_app"]

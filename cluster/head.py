@@ -79,6 +79,7 @@ def orchestrator_config(settings: Settings) -> OrchestratorConfig:
             early_stop=settings.early_stop,
         ),
         prices=prices.read(settings),
+        cache_ttl_s=settings.cache_ttl_s,
     )
 
 

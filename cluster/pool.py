@@ -79,6 +79,7 @@ class CouncilPool:
 
     def __init__(self, config: PoolConfig, hosts: Hosts) -> None:
         self.retries = RetryBudget()
+        self.num_ctx = config.num_ctx
         self._config = config
         self._roster = Roster(config.cooldown_s, config.return_s)
         self._drains = Drains(config.drains)

@@ -55,7 +55,8 @@ class Settings(BaseSettings):
     )
 
     home: Path = Field(default_factory=lambda: Path.home() / ".llm-council")
-    """All that is kept: sessions.db, ray_token, api_key, api_keys.json, embedded/, logs/."""
+    """All that is kept: sessions.db, answers.db (a cache), ray_token, api_key, api_keys.json,
+    embedded/, logs/."""
 
     prices: Path | None = None
     """The table of cloud prices that sessions are compared with; None = `prices.toml` in the home
@@ -93,6 +94,9 @@ class Settings(BaseSettings):
     """Whether the synthesis must not lose against the best opinion (two short calls a judge)."""
     early_stop: bool = True
     """Whether reviews end, in `standard`, once none can change who is first."""
+    cache_ttl_s: float = Field(default=3600, ge=0, le=31_536_000, allow_inf_nan=False)
+    """How long the answer to a model call (with a fixed seed or temperature 0) stands for the next
+    one that is the same, of the same model by its digest. 0 = each is asked anew."""
     generation_timeout_s: float = Field(
         default=120,
         gt=0,

@@ -112,6 +112,8 @@ class ScriptedPool:
         num_ctx: int = 4096,
     ) -> None:
         self.models = models
+        self.digests: dict[str, str] = {}
+        """By model; those that are not in it are not told."""
         self.agent = ScriptedAgent(script, gate)
         self.num_ctx = num_ctx
         self.demands: list[Demand] = []
@@ -129,7 +131,10 @@ class ScriptedPool:
         return models & frozenset(self.models)
 
     async def reports(self, fresh: bool = False) -> tuple[NodeReport, ...]:
-        installed = tuple(InstalledModel(name=name, size=1) for name in self.models)
+        installed = tuple(
+            InstalledModel(name=name, size=1, digest=self.digests.get(name, ""))
+            for name in self.models
+        )
         ollama = OllamaStatus(url="http://127.0.0.1:1", connected=True, installed=installed)
         return (
             NodeReport(

@@ -5,6 +5,7 @@ Seats of one model are summed under that model and stay apart by seat.
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import reduce
 
 from actors.messages.calls import CallTiming, Generated, TokenUsage
 from actors.messages.events import (
@@ -74,6 +75,7 @@ def session_usage(answers: Sequence[AnswerEvent]) -> SessionTokenUsage:
         total_prompt_tokens=sum(stage.total_prompt_tokens for stage in stages),
         total_completion_tokens=sum(stage.total_completion_tokens for stage in stages),
         total_tokens=sum(stage.total_tokens for stage in stages),
+        saved_tokens=sum(answer.saved.total_tokens for answer in answers if answer.saved),
     )
 
 
@@ -128,6 +130,7 @@ def _of(stage: Stage, answers: Iterable[AnswerEvent]) -> list[AnswerEvent]:
 
 def one_call(first: Generated, second: Generated) -> Generated:
     """Two answers of one conversation as one call: `first` with the tokens and times of both."""
+    saved = [one.saved for one in (first, second) if one.saved]
     timings = (first.timing.model_dump(), second.timing.model_dump())
     fresh = (first.prompt_evaluated, second.prompt_evaluated)
     joules = (first.joules, second.joules)
@@ -138,6 +141,8 @@ def one_call(first: Generated, second: Generated) -> Generated:
             "attempts": max(first.attempts, second.attempts),
             "prompt_evaluated": None if None in fresh else sum(f for f in fresh if f is not None),
             "joules": None if None in joules else sum(j for j in joules if j is not None),
+            "cached": first.cached and second.cached,
+            "saved": reduce(_plus, saved) if saved else None,
         }
     )
 

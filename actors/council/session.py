@@ -64,10 +64,12 @@ class Session:
     def seat(self, agent_id: str) -> Seat:
         return next(seat for seat in self.seats if seat.agent_id == agent_id)
 
-    def text(self, agent_id: str) -> str:
+    def words(self, agent_id: str) -> OpinionHeard | RevisionHeard:
         """The seat's opinion as it stands now."""
-        revised = self.revisions.get(agent_id)
-        return revised.content if revised else self.opinions[agent_id].content
+        return self.revisions.get(agent_id) or self.opinions[agent_id]
+
+    def text(self, agent_id: str) -> str:
+        return self.words(agent_id).content
 
 
 def begin(started: SessionStarted) -> Session:

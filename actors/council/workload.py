@@ -124,10 +124,11 @@ class Experience:
         )
 
     def heard(self, answers: Iterable[AnswerEvent]) -> "Experience":
-        """With these answers in it. An opinion that stands as the answer took no call."""
+        """With these answers in it. An opinion that stands as the answer took no call, nor did an
+        answer from the cache."""
         known = self
         for answer in answers:
-            if answer.timing.wall_ms:
+            if answer.timing.wall_ms and not answer.cached:
                 known = known.after(
                     stage_of(answer), answer.model, answer.node, answer.usage, answer.timing
                 )

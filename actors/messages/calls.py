@@ -79,7 +79,9 @@ class Delta(Message):
 
 class Generated(Message):
     """A finished answer: `done == true` and non-empty content. `truncated` = output limit hit.
-    `follow_up`: the answer to `GenerateCall.then`; counts and times are those of both."""
+    `follow_up`: the answer to `GenerateCall.then`; counts and times are those of both.
+    `cached`: an earlier answer to the same call; `usage` and `timing` are what it took now, `saved`
+    is what it took on `node` then."""
 
     kind: Literal["generated"] = "generated"
     content: str
@@ -95,6 +97,8 @@ class Generated(Message):
     joules: float | None = None
     """What the PC used meanwhile; once the pool knows what else ran there, this call's share of it.
     None where the PC does not tell."""
+    cached: bool = False
+    saved: TokenUsage | None = None
 
 
 class CallFailed(Message):

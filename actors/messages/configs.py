@@ -14,7 +14,9 @@ class OrchestratorConfig(Message):
     tokens: `num_predict` bounds an opinion and the synthesis, `review_tokens` a review. A question
     is refused where it would wait for more than `max_queue_s`, as far as is known, or where
     `max_open` questions and single generations are open. `ranking_method` and `procedure` for new
-    sessions. `prices`: what sessions are compared with when they are looked at; None = nothing."""
+    sessions. `prices`: what sessions are compared with when they are looked at; None = nothing.
+    `cache_ttl_s`: how long an answer may stand for the next one to the same model call; 0
+    = never."""
 
     store_path: Path
     models: tuple[ModelName, ...] = ()
@@ -29,3 +31,4 @@ class OrchestratorConfig(Message):
     ranking_method: RankingMethod = "adjusted"
     procedure: ProcedureDefaults = ProcedureDefaults()
     prices: PriceTable | None = None
+    cache_ttl_s: float = 0.0

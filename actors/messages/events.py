@@ -86,7 +86,8 @@ class AgentStarted(Event):
 
 
 class AnswerEvent(Event):
-    """What every answer of a model brings with it."""
+    """What every answer of a model brings with it. `cached`: the words of an earlier answer to the
+    same call; no token was spent on them now, `saved` were spent then, on `node`."""
 
     agent_id: str
     model: str
@@ -98,6 +99,8 @@ class AnswerEvent(Event):
     truncated: bool = False
     joules: float | None = None
     """The call's share of what its PC used meanwhile (`CouncilSession.joules` says how)."""
+    cached: bool = False
+    saved: TokenUsage | None = None
 
 
 class OpinionHeard(AnswerEvent):

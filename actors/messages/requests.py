@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import BeforeValidator, Field, StrictBool, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from actors.messages.message import Message
@@ -85,6 +85,7 @@ class CouncilRequest(Message):
     took place elsewhere, oldest first.
 
     How many agents and how long a query may be are settings, checked by the facade.
+    `cache=False`: no model call is answered from the cache; what models say anew is kept there.
     """
 
     query: str = Field(min_length=1)
@@ -94,6 +95,7 @@ class CouncilRequest(Message):
     follows: SessionName | None = None
     earlier: tuple[Turn, ...] | None = Field(default=None, max_length=50)
     deadline_s: Number | None = Field(default=None, gt=0, le=86_400, allow_inf_nan=False)
+    cache: StrictBool = True
 
 
 class Origin(Message):
@@ -122,18 +124,22 @@ class Seat(Message):
 
 
 class WorkerRequest(Message):
-    """One stateless generation on whichever PC the pool picks (seed: `/api/generate`)."""
+    """One stateless generation on whichever PC the pool picks (seed: `/api/generate`). `cache` as
+    in `CouncilRequest`."""
 
     model: ModelName
     prompt: str = Field(min_length=1)
     system: str | None = None
     format: Literal["json"] | dict[str, Any] | None = None
     options: ModelOptions = ModelOptions()
+    cache: StrictBool = True
 
 
 class WorkerResult(Message):
     """What `/api/generate` answers. `total_duration` in ns, counts in tokens, as Ollama's own.
 
+    `cached`: an earlier answer to the same request, from `node`. Then the counts and the time are
+    0, since nothing was generated, and `saved_tokens` is what it took to generate it.
     In a batch a failed request has `done=False`, empty content, and `error` / `error_code`.
     """
 
@@ -145,5 +151,7 @@ class WorkerResult(Message):
     eval_count: int
     node: str | None = None
     truncated: bool = False
+    cached: bool = False
+    saved_tokens: int = 0
     error: str | None = None
     error_code: str | None = None

@@ -31,6 +31,9 @@ class AgentView(Message):
 
 
 class Opinion(Message):
+    """`cached`: an earlier answer to the same call, from `node`: no tokens were used for it now;
+    `saved_tokens` were used then. The same in `Review` and `FinalAnswer`."""
+
     agent_id: str
     agent_name: str
     model: str
@@ -44,12 +47,15 @@ class Opinion(Message):
     attempts: int = 1
     revision: str | None = None
     """The opinion as its author wrote it again, where judges did not agree who is first."""
+    cached: bool = False
+    saved_tokens: int = 0
 
 
 class Review(Message):
     """Empty `rankings` = abstention; `rejected` says why. `own_answer`: whether the reviewer's own
     opinion was hidden from it, or shown and not to be judged; `order`: whose opinions it was shown,
-    in that order; `repaired` = its ballot was asked for twice. `critique`: its own words."""
+    in that order; `repaired` = its ballot was asked for twice. `critique`: its own words.
+    `cached` = all of its calls were."""
 
     reviewer_id: str
     reviewer_name: str
@@ -67,11 +73,14 @@ class Review(Message):
     own_answer: OwnAnswer = "excluded"
     order: tuple[str, ...] = ()
     repaired: bool = False
+    cached: bool = False
+    saved_tokens: int = 0
 
 
 class FinalAnswer(Message):
     """`basis` `opinion`: no synthesis, but a seat's opinion as it stands (`sources_cited` has the
-    seat). `guard` is set where the synthesis was compared with the best opinion."""
+    seat), and `cached` is that opinion's. `guard` is set where the synthesis was compared with the
+    best opinion."""
 
     content: str
     chairman_model: str
@@ -86,6 +95,8 @@ class FinalAnswer(Message):
     attempts: int = 1
     basis: Literal["synthesis", "opinion"] = "synthesis"
     guard: GuardVerdict | None = None
+    cached: bool = False
+    saved_tokens: int = 0
 
 
 class StageTokenUsage(Message):
@@ -97,6 +108,9 @@ class StageTokenUsage(Message):
 
 
 class SessionTokenUsage(Message):
+    """Tokens that were generated or read for this session. `saved_tokens`: what answers from the
+    cache had taken when they were generated; in no sum."""
+
     stage1_opinions: StageTokenUsage | None = None
     stage2_review: StageTokenUsage | None = None
     stage3_synthesis: StageTokenUsage | None = None
@@ -105,6 +119,7 @@ class SessionTokenUsage(Message):
     total_prompt_tokens: int = 0
     total_completion_tokens: int = 0
     total_tokens: int = 0
+    saved_tokens: int = 0
 
 
 class AgentLatency(Message):

@@ -1,7 +1,8 @@
 """Reads a GGUF file's header: what the model says of itself. Knows nothing of llama.cpp.
 
 Layout (little endian): magic, version, number of tensors, number of metadata entries; then the
-entries (key, type, value) and one description a tensor. The weights behind are never touched.
+entries (key, type, value) and one description a tensor. Of the weights behind, a few places go into
+the digest: a model that was trained on has the same header.
 Lists are stepped over, but for their length: a vocabulary has 50,000 entries nobody here asks for.
 """
 
@@ -19,6 +20,7 @@ _FIXED = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?"
 _FIXED |= {10: "<Q", 11: "<q", 12: "<d"}
 _STRING, _LIST = 8, 9
 _MOST_ENTRIES = 1_000_000
+_SAMPLES, _SAMPLE_BYTES = 64, 4096
 
 
 class NotGguf(Exception):
@@ -27,7 +29,8 @@ class NotGguf(Exception):
 
 @dataclass(frozen=True)
 class Header:
-    """`values`: the metadata without its lists; `digest`: SHA-256 of the header alone."""
+    """`values`: the metadata without its lists; `digest`: SHA-256 of the header, the file's size,
+    and samples of the weights."""
 
     values: dict[str, Scalar]
     parameter_count: int
@@ -72,8 +75,16 @@ class _Reader:
                 values[key] = value
         parameters = sum(self._tensor() for _ in range(tensors))
         end = self._file.tell()
+        return Header(values, parameters, self._digest(end))
+
+    def _digest(self, weights: int) -> str:
+        """`weights`: where they begin. Reading all of them would take seconds a GB."""
         self._file.seek(0)
-        return Header(values, parameters, hashlib.sha256(self._bytes(end)).hexdigest())
+        found = hashlib.sha256(self._bytes(weights) + struct.pack("<Q", self._size))
+        for n in range(_SAMPLES):
+            self._file.seek(weights + (self._size - weights) * n // _SAMPLES)
+            found.update(self._file.read(_SAMPLE_BYTES))
+        return found.hexdigest()
 
     def _counts(self) -> tuple[int, int]:
         tensors, entries = int(self._take("<Q")), int(self._take("<Q"))

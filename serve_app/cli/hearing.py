@@ -18,7 +18,8 @@ CHAIRMAN = "chairman"
 
 @dataclass(frozen=True)
 class Voice:
-    """One seat in one stage. `state`: waiting, speaking, done, absent."""
+    """One seat in one stage. `state`: waiting, speaking, done, absent. `cached` = nobody was
+    asked."""
 
     name: str
     model: str
@@ -26,6 +27,7 @@ class Voice:
     text: str = ""
     state: str = "waiting"
     detail: str = ""
+    cached: bool = False
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,7 @@ def _opinion(hearing: Hearing, event: Event) -> Hearing:
     return _voice(
         hearing, "opinions", str(event["agent_id"]),
         text=str(event["content"]), state="done", node=str(event.get("node", "")), detail="",
+        cached=bool(event.get("cached")),
     )  # fmt: skip
 
 

@@ -47,7 +47,7 @@ Is this answer right? Reply with JSON only: {{"correct": true}} or {{"correct": 
 
 class Trials:
     """`request`: what all sessions have in common. `judge`: a model; None = the chairman's of the
-    session. `wait` is given seconds and why."""
+    session. `wait` is given seconds and why. What is measured is never answered from the cache."""
 
     def __init__(
         self,
@@ -86,7 +86,7 @@ class Trials:
         return run_of(session, item.id, mode, lambda text: self._mark(item, text, judge), joules)
 
     def _opened(self, item: Item, mode: str) -> Any:
-        body = {**self._request, "query": item.query, "mode": mode}
+        body = {**self._request, "query": item.query, "mode": mode, "cache": False}
         answer = self._posted(SESSIONS, body, timeout_s=30.0)
         if answer.is_error:
             stop = refused(answer)
@@ -108,7 +108,7 @@ class Trials:
         """None where the model failed or wrote something else."""
         options = {"temperature": 0.0 if attempt == 0 else 0.5, "seed": self._seed + attempt}
         body = {"model": judge, "prompt": prompt, "format": VERDICT, "options": options}
-        answer = self._posted("/api/generate", body, JUDGE_S)
+        answer = self._posted("/api/generate", {**body, "cache": False}, JUDGE_S)
         if answer.status_code in (502, 504):
             return None
         if answer.is_error:

@@ -68,7 +68,8 @@ def panel(voice: Voice, lines: int | None = None, width: int = 76) -> Panel:
 
 
 def heading(voice: Voice) -> str:
-    return " · ".join(printable(part) for part in (voice.name, voice.model, voice.node) if part)
+    parts = (voice.name, voice.model, voice.node, "from the cache" if voice.cached else "")
+    return " · ".join(printable(part) for part in parts if part)
 
 
 def finished(hearing: Hearing) -> Iterator[tuple[str, RenderableType]]:
@@ -146,6 +147,8 @@ def print_end(session: dict[str, Any], rich: bool) -> None:
         out.print(costs(session))
     else:
         say(plain_costs(session))
+    if saved := session["token_usage"].get("saved_tokens"):
+        say(f"Saved by the cache: {saved:,} tokens")
     if cloud := session.get("cloud_cost"):
         say(cloud["sentence"])
     if (joules := session.get("joules")) is not None:

@@ -42,6 +42,7 @@ function madeBy(hearing, answer) {
     ? [say("answerOpinion", answer.sources_cited.map((seat) => nameOf(hearing, seat)).join(", "))]
     : [say("answerBy", answer.model)];
   if (answer.fallback) parts.push(say("answerFallback", answer.fallback));
+  if (answer.cached) parts.push(say("fromCache"));
   if (answer.truncated) parts.push(say("cut"));
   return parts.join(" ");
 }

@@ -75,6 +75,7 @@ function factsOf(opinion) {
   const told = [];
   if (opinion.state === "done" && opinion.tokens) told.push(say("tokens", number(opinion.tokens)));
   if (opinion.speed) told.push(say(opinion.state === "done" ? "speed" : "speedAbout", number(opinion.speed, 1)));
+  if (opinion.cached) told.push(say("cached", number(opinion.saved)));
   if (opinion.truncated) told.push(say("cut"));
   if (opinion.attempt > 1 && opinion.state !== "done") told.push(say("attempt", opinion.attempt, opinion.detail));
   return told.join(" · ");

@@ -51,7 +51,7 @@ function answered(hearing, stage, event) {
   const speed = ms > 0 ? (event.usage.completion_tokens * 1000) / ms : 0;
   Object.assign(voice(hearing, stage, id), {
     state: "done", text: event.content, node: event.node, attempt: event.attempts, detail: "", speed,
-    truncated: event.truncated, tokens: event.usage.total_tokens,
+    truncated: event.truncated, tokens: event.usage.total_tokens, cached: event.cached, saved: event.saved?.total_tokens ?? 0,
   });
   hearing.calls.push({ stage, id, node: event.node, model: event.model, startedAt: Date.parse(event.started_at), timing: event.timing });
 }

@@ -93,6 +93,8 @@ const WORDS = {
   attempt: ["attempt {0}: {1}", "essai {0} : {1}"],
   speed: ["{0} tokens/s", "{0} jetons/s"],
   speedAbout: ["about {0} tokens/s", "environ {0} jetons/s"],
+  cached: ["from the cache, {0} tokens saved", "tiré du cache, {0} jetons épargnés"],
+  fromCache: ["From the cache.", "Tiré du cache."],
   cut: ["cut at the output limit", "coupé à la limite de sortie"],
   reviewing: ["reviews the others …", "évalue les autres …"],
   reviewed: ["has reviewed the others", "a évalué les autres"],

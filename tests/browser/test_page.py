@@ -111,6 +111,28 @@ def clean() -> Iterator[list[Visit]]:
     assert not [wrong for visitor in visitors for wrong in visitor.wrong]
 
 
+async def test_an_opinion_from_the_cache_is_marked_and_so_is_the_answer(
+    tmp_path: Path, clean: list[Visit]
+) -> None:
+    seats = [{"model": model, "options": {"seed": 1}} for model in MODELS[:2]]
+    question = {"query": QUESTION, "selected_agents": seats, "mode": "fast"}
+    async with (
+        FakeOllama(MODELS) as fake,
+        served(tmp_path, fake, cache_ttl_s=60.0) as (http, _),
+    ):
+        for _ in range(2):
+            session = (await http.post("/api/council/query", json=question)).json()
+        saved = session["opinions"][0]["saved_tokens"]
+        base = str(http.base_url).rstrip("/")
+        async with visit(base, f"/#/session/{session['session_id']}") as visitor:
+            clean.append(visitor)
+            await complete(visitor)
+            facts = visitor.page.locator("article.seat-card").first
+            await expect(facts).to_contain_text(f"from the cache, {saved} tokens saved")
+            await expect(visitor.page.locator("section.answer")).to_contain_text("From the cache.")
+    assert len(fake.chats) == 2
+
+
 async def test_a_question_is_asked_watched_and_answered(tmp_path: Path, clean: list[Visit]) -> None:
     zone(tmp_path, "intel-rapl:0", "package-0", 0)
     telling = council(tmp_path, latency_s=0.4, powercap=tmp_path)

@@ -25,7 +25,9 @@ ENVIRONMENT = {
     "HOME": "/root",
     "USER": "root",
     "LANG": "C.UTF-8",
+    "COUNCIL_CACHE_TTL_S": "0",
 }
+"""Nothing is answered from the cache: these tests count the calls that models are asked."""
 OWN = ("/tmp", "/root")
 """What each box has for itself; a Python or a checkout that is in there stays visible."""
 PS = "ps -ww -eo pid=,stat=,args="

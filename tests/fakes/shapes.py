@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Any
 
 FOREVER = datetime(2318, 9, 2, tzinfo=UTC)
@@ -42,7 +43,8 @@ def entry(model: FakeModel) -> dict[str, Any]:
         "parameter_size": "1.2B",
         "quantization_level": "Q4_K_M",
     }
-    known = {"name": model.name, "model": model.name, "size": model.size, "digest": "ab" * 32}
+    digest = sha256(model.name.encode()).hexdigest()
+    known = {"name": model.name, "model": model.name, "size": model.size, "digest": digest}
     return {**known, "details": details}
 
 

@@ -32,6 +32,7 @@ def local_ray(fake_ollama: FakeOllama) -> Iterator[None]:
         "COUNCIL_OLLAMA_URL": fake_ollama.url,
         "COUNCIL_HOME": str(home),
         "COUNCIL_NODE_NAME": "pc1",
+        "COUNCIL_CACHE_TTL_S": "0",
     }
     before = {name: os.environ.get(name) for name in changes}
     os.environ.update(changes)

@@ -89,6 +89,7 @@ class TestTheSeedsTable:
             "total_prompt_tokens": 2_038,
             "total_completion_tokens": 1_202,
             "total_tokens": 3_240,
+            "saved_tokens": 0,
         }
         assert [opinion["tokens_used"] for opinion in session["opinions"]] == [143, 177, 180]
         assert session["final_answer"]["tokens_used"] == 853

@@ -193,6 +193,26 @@ async def test_times_are_told_apart(sat: Sat) -> None:
     assert queued[0] < queued[1] < queued[2], "one slot: they wait for one another"
 
 
+async def test_a_question_asked_again_repeats_its_opinions_word_for_word(
+    engine: EngineProcess, tmp_path: Path
+) -> None:
+    """From the cache: the engine tells a digest, and is not asked again."""
+    options = {"temperature": 1.0, "num_predict": 60, "stop": (".", "\n")}
+    seats = [{"model": PACKAGED_MODEL, "options": {**options, "seed": n}} for n in (1, 2)]
+    request = CouncilRequest.model_validate(
+        {"query": "Name a colour.", "selected_agents": seats, "mode": "fast"}
+    )
+    pc, pool = LocalPc("pc1", engine.url, is_head=True), PoolConfig(num_ctx=NUM_CTX)
+    async with local_council(tmp_path, pc, pool=pool, cache_ttl_s=60.0) as council:
+        first, again = await council.ask(request), await council.ask(request)
+        assert len(council.hosts.answered) == 2
+    said = [[opinion.content for opinion in one.opinions] for one in (first, again)]
+    assert said[0] == said[1] and all(said[0])
+    cached = [[opinion.cached for opinion in one.opinions] for one in (first, again)]
+    assert cached == [[False] * 2, [True] * 2]
+    assert again.token_usage.saved_tokens == first.token_usage.total_tokens > 0
+
+
 @pytest.fixture
 def home() -> Iterator[Path]:
     """A short path: Ray's sockets live below it."""

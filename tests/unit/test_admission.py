@@ -202,6 +202,16 @@ def test_a_single_call_teaches_how_fast_its_pc_is() -> None:
     assert eta_behind_one(line) > 10 * eta_behind_one(admission())
 
 
+def test_an_answer_from_the_cache_teaches_nothing() -> None:
+    line = admission()
+    found = Generated(
+        content="x", usage=TokenUsage(), timing=CallTiming(wall_ms=1), node="pc2", cached=True
+    )
+    with line.call(CALL, "a") as heard:
+        heard(found)
+    assert eta_behind_one(line) == eta_behind_one(admission())
+
+
 def test_counting_stays_exact_over_many_sessions() -> None:
     """Sums that are added to and taken from are the sums of what is open."""
     line = admission()

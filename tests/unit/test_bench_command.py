@@ -59,6 +59,7 @@ def test_it_asks_each_question_in_each_mode_and_tells_who_was_right(
     )
     assert api.asked[0]["selected_agents"] == [{"model": "m", "name": "Ada"}, {"model": "m"}]
     assert {a["chairman_model"] for a in api.asked} == {"chair"}
+    assert [a["cache"] for a in api.asked] == [False] * 6, "what is measured is asked anew"
     folder = tmp_path / "bench" / "mine"
     whole = json.loads((folder / "results.json").read_text())
     found = {c["name"]: (c["correct"], c["tokens"], c["seconds"]) for c in whole["contestants"]}
@@ -171,6 +172,7 @@ def test_a_judge_decides_each_text_once(wanted: Wanted, tmp_path: Path) -> None:
     assert [c["correct"] for c in whole["contestants"]] == [1, 0, 0, 1]
     assert len(api.judged) == 2
     first, second = api.judged
+    assert first["cache"] is second["cache"] is False
     assert first["model"] == "chair" and first["options"]["temperature"] == 0
     assert "It names scattering." in first["prompt"] and "Rayleigh" in first["prompt"]
     assert second["prompt"].count("</answer-") == 1

@@ -45,6 +45,7 @@ class Pcs:
     def __init__(self, **ends: list[End]) -> None:
         self.ends = ends
         self.retries = RetryBudget()
+        self.num_ctx = 4096
         self.demands: list[Demand] = []
         self.asked: list[str] = []
 

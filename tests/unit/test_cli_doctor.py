@@ -92,8 +92,9 @@ def test_a_disk_that_gets_full_is_told(free: int, state: str) -> None:
     assert home.disk(Path("/h"), free).state == state
 
 
-@pytest.mark.parametrize("name", [TOKEN, KEY, "sessions.db", "."])
+@pytest.mark.parametrize("name", [TOKEN, KEY, "sessions.db", "answers.db", "."])
 def test_what_others_may_read_is_a_fault_and_what_mends_it_mends_it(kept: Path, name: str) -> None:
+    (kept / name).touch()
     (kept / name).chmod(0o755 if name == "." else 0o644)
     found = wrong(home.check(kept, council_runs=True))
     assert found.state == "fault"

@@ -95,6 +95,17 @@ def test_thinking_is_not_shown() -> None:
     assert of_stage(hearing, "opinions")[0].text == "Light"
 
 
+@pytest.mark.parametrize("cached", [True, False])
+def test_an_opinion_from_the_cache_says_so(cached: bool) -> None:
+    opinion = {
+        "kind": "opinion", "seq": 3, "agent_id": "agent_1", "content": "Light.", "node": "pc1",
+        "cached": cached,
+    }  # fmt: skip
+    shown = drawn(views.stage_end(sitting(OPINIONS, opinion), "opinions"))
+    assert "Alpha · a:1b · pc1" in shown
+    assert ("pc1 · from the cache" in shown) == cached
+
+
 def test_a_review_is_shown_as_scores_of_names() -> None:
     review = {
         "kind": "review", "seq": 6, "agent_id": "agent_1", "rejected": [],

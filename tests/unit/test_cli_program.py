@@ -46,6 +46,20 @@ def test_every_command_has_a_help(command: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("words", "sent"),
+    [((), {}), (("--cache",), {}), (("--no-cache",), {"cache": False})],
+)
+def test_whether_the_cache_may_be_used_can_be_said(
+    monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], sent: dict[str, bool]
+) -> None:
+    """What is not said is not sent: a council of an older release knows no such word."""
+    bodies: list[dict[str, object]] = []
+    monkeypatch.setattr("serve_app.cli.ask.ask", lambda _, body, as_json: bodies.append(body) or 0)
+    assert typed(monkeypatch, "ask", "Why?", *words) == 0
+    assert bodies == [{"query": "Why?", **sent}]
+
+
+@pytest.mark.parametrize(
     ("words", "said"),
     [
         (("ask", "why?"), "No council answers at http://127.0.0.1:9"),

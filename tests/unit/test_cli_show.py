@@ -7,7 +7,7 @@ import httpx
 import pytest
 from rich.console import Console
 
-from serve_app.cli import watch
+from serve_app.cli import views, watch
 from serve_app.cli.client import Client
 from serve_app.cli.show import show, whole_id
 from serve_app.cli.status import overview
@@ -77,6 +77,17 @@ def test_a_session_is_shown_as_it_was_heard(capsys: pytest.CaptureFixture[str]) 
         "about 1,800 J (0.50 Wh), an estimate",
     ):
         assert part in told
+
+
+@pytest.mark.parametrize("rich", [True, False])
+def test_what_the_cache_has_saved_is_told_at_the_end(
+    capsys: pytest.CaptureFixture[str], rich: bool
+) -> None:
+    views.print_end(session(), rich)
+    assert "cache" not in capsys.readouterr().out
+    saved = {"token_usage": {**NONE_HELD, "saved_tokens": 1234}}
+    views.print_end({**session(), **saved}, rich)
+    assert "\nSaved by the cache: 1,234 tokens\n" in capsys.readouterr().out
 
 
 def test_as_json_it_is_the_session_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:

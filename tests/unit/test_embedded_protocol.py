@@ -2,6 +2,7 @@
 
 import json
 import math
+import random
 import struct
 from datetime import UTC, datetime
 from pathlib import Path
@@ -101,6 +102,21 @@ def test_a_header_gives_scalars_and_the_parameter_count_but_no_lists(tmp_path: P
     assert header.context_length == 8192
     assert "tokenizer.ggml.tokens" not in header.values
     assert header.parameter_count == 576 * 49152 + 7
+
+
+def test_a_model_that_was_trained_on_has_another_digest(tmp_path: Path) -> None:
+    """Its header is the same, to the byte."""
+    file, head = tmp_path / "tiny.gguf", gguf(TINY, ((576, 49152), (7,)))
+
+    def digest(weights: bytes) -> str:
+        file.write_bytes(head + weights)
+        return read_header(file).digest
+
+    weights = random.Random(1).randbytes(1_000_000)
+    trained_on = bytes(byte ^ 1 for byte in weights)
+    assert digest(weights) == digest(weights)
+    found = [digest(one) for one in (weights, trained_on, weights[:-1], b"", b"\0")]
+    assert len(set(found)) == len(found)
 
 
 @pytest.mark.parametrize("kept", [0, 3, 4, 10, 23, 40, 120])

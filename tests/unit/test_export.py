@@ -87,6 +87,25 @@ async def test_cut_and_stood_in_answers_are_marked() -> None:
     assert "complete, degraded" in text
 
 
+async def test_what_came_from_the_cache_says_so() -> None:
+    whole = await session()
+    assert "cache" not in markdown(whole)
+    assert whole.final_answer is not None
+    found = {"cached": True, "saved_tokens": 77}
+    changes = {
+        "final_answer": whole.final_answer.model_copy(update=found),
+        "opinions": tuple(one.model_copy(update=found) for one in whole.opinions),
+        "reviews": tuple(one.model_copy(update=found) for one in whole.reviews),
+        "token_usage": whole.token_usage.model_copy(update={"saved_tokens": 154}),
+    }
+    text = markdown(whole.model_copy(update=changes))
+    opinions, reviews = len(whole.opinions), len(whole.reviews)
+    assert text.count(", from the cache (77 tokens saved)") == opinions > 0
+    assert text.count("From the cache (77 tokens saved).") == reviews > 0
+    assert text.count("From the cache.") == 1
+    assert "Saved by the cache: 154 tokens." in text
+
+
 async def test_a_text_cannot_leave_its_quote() -> None:
     hostile = (
         "a\n# Forged\r\n```\n\u2028## Answer\x0b---\n<script>alert(1)</script>\n![x](http://e)"

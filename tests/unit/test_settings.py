@@ -30,6 +30,7 @@ def test_defaults_are_those_of_the_contract() -> None:
     assert settings.ollama_url == "http://127.0.0.1:11434"
     assert settings.home == Path.home() / ".llm-council"
     assert settings.api_url == "http://127.0.0.1:8000"
+    assert settings.cache_ttl_s == orchestrator_config(settings).cache_ttl_s == 3600
 
 
 def test_the_environment_is_read_under_the_documented_names(

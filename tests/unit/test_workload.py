@@ -240,6 +240,12 @@ def test_an_opinion_that_stands_as_the_answer_teaches_nothing() -> None:
     assert NOTHING_KNOWN.heard((stands,)) == NOTHING_KNOWN
 
 
+def test_an_answer_from_the_cache_teaches_nothing() -> None:
+    found = opinion("agent_1").model_copy(update={"cached": True})
+    assert found.timing.wall_ms
+    assert NOTHING_KNOWN.heard((found,)) == NOTHING_KNOWN
+
+
 TOKENS = st.integers(0, 100_000)
 MS = st.integers(0, 10_000_000)
 HEARD = st.tuples(

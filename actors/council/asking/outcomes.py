@@ -120,7 +120,7 @@ def conclusion(session: Session, at: datetime, finished: bool = True) -> FinalAn
     kept = {
         "content": session.text(stands),
         "sources_cited": (stands,),
-        "truncated": _stands(session, stands).truncated,
+        "truncated": session.words(stands).truncated,
         "basis": "opinion",
         "guard": found,
     }
@@ -139,10 +139,6 @@ def _answered(draft: SynthesisDrafted, session: Session) -> FinalAnswerGiven:
 
 def _written(session: Session, text: str) -> str:
     return unfenced(text, fence_tag(session.started.seed)) or text
-
-
-def _stands(session: Session, agent_id: str) -> OpinionHeard | RevisionHeard:
-    return session.revisions.get(agent_id) or session.opinions[agent_id]
 
 
 def ranking(session: Session, at: datetime) -> RankingMade:
@@ -165,7 +161,7 @@ def standing_opinion(
     session: Session, agent_id: str, fallback: str | None, at: datetime
 ) -> FinalAnswerGiven:
     """An opinion that stands as the answer: no call, so no tokens and no time."""
-    stands = _stands(session, agent_id)
+    stands = session.words(agent_id)
     return FinalAnswerGiven(
         session_id=session.session_id,
         at=at,
@@ -176,6 +172,7 @@ def standing_opinion(
         started_at=at,
         node=stands.node,
         truncated=stands.truncated,
+        cached=stands.cached,
         content=stands.content,
         sources_cited=(agent_id,),
         fallback=fallback,
@@ -282,4 +279,6 @@ def _answer(session: Session, agent_id: str, model: str, said: Said) -> dict[str
         "attempts": said.answer.attempts,
         "truncated": said.answer.truncated,
         "joules": said.answer.joules,
+        "cached": said.answer.cached,
+        "saved": said.answer.saved,
     }

@@ -63,6 +63,7 @@ def _answer(answer: FinalAnswer | None, names: dict[str, str]) -> list[str]:
     notes += _guarded(answer.guard) if answer.guard else []
     notes += [f"Stood in for the chairman: {_inline(answer.fallback)}."] if answer.fallback else []
     notes += ["Cut at the output limit."] if answer.truncated else []
+    notes += ["From the cache."] if answer.cached else []
     return ["## Answer", _quote(answer.content), " ".join(notes)]
 
 
@@ -102,7 +103,9 @@ def _section(title: str, entries: Iterable[str]) -> list[str]:
 
 def _opinion(opinion: Opinion) -> str:
     cut = ", cut at the output limit" if opinion.truncated else ""
-    facts = f"{_inline(opinion.model)}, {opinion.tokens_used} tokens, {opinion.duration_ms} ms{cut}"
+    kept = f", from the cache ({opinion.saved_tokens} tokens saved)" if opinion.cached else ""
+    spent = f"{opinion.tokens_used} tokens, {opinion.duration_ms} ms"
+    facts = f"{_inline(opinion.model)}, {spent}{cut}{kept}"
     written = f"### {_inline(opinion.agent_name)}\n\n{facts}\n\n{_quote(opinion.content)}"
     again = f"\n\nWritten again:\n\n{_quote(opinion.revision)}" if opinion.revision else ""
     return written + again
@@ -116,6 +119,7 @@ def _review(review: Review, names: dict[str, str]) -> str:
     ]
     votes += [f"- Rejected: {_inline(reason)}" for reason in review.rejected]
     lines = "\n".join(votes) or "Abstained."
+    lines += f"\n\nFrom the cache ({review.saved_tokens} tokens saved)." if review.cached else ""
     words = f"\n\n{_quote(review.critique)}" if review.critique else ""
     return f"### {_inline(review.reviewer_name)}\n\n{lines}{words}"
 
@@ -154,7 +158,8 @@ def _costs(session: CouncilSession) -> list[str]:
     head = ["| Stage | Prompt | Completion | Total | ms |", "|--|--|--|--|--|"]
     cloud = [_inline(session.cloud_cost.sentence)] if session.cloud_cost else []
     used = [] if session.joules is None else [_inline(energy(session.joules))]
-    return ["## Tokens and time", "\n".join([*head, *rows, total]), *cloud, *used]
+    saved = [f"Saved by the cache: {usage.saved_tokens} tokens."] if usage.saved_tokens else []
+    return ["## Tokens and time", "\n".join([*head, *rows, total]), *saved, *cloud, *used]
 
 
 def _quote(text: str) -> str:

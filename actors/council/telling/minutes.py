@@ -59,8 +59,8 @@ def view(
         agreement=session.ranked.agreement if session.ranked else None,
         answer_count=session.ranked.count if session.ranked else None,
         procedure=session.procedure,
-        final_answer=_final(session.final) if session.final else None,
         token_usage=usage,
+        final_answer=_final(session, session.final) if session.final else None,
         latency_stats=session_latency(heard, session.started.at, session.last.at),
         absences=tuple(
             Absence(**a.model_dump(include=set(Absence.model_fields))) for a in session.absences
@@ -190,6 +190,8 @@ def _spoken(*events: AnswerEvent) -> dict[str, Any]:
         "node": events[-1].node,
         "truncated": any(event.truncated for event in events),
         "attempts": max(event.attempts for event in events),
+        "cached": all(event.cached for event in events),
+        "saved_tokens": sum(event.saved.total_tokens for event in events if event.saved),
     }
 
 
@@ -222,7 +224,11 @@ def _review(session: Session, heard: tuple[ReviewHeard, ...]) -> Review:
     )
 
 
-def _final(event: FinalAnswerGiven) -> FinalAnswer:
+def _final(session: Session, event: FinalAnswerGiven) -> FinalAnswer:
+    """Whose words are not the chairman's are from the cache if that opinion is."""
+    spoken = _spoken(event)
+    if event.basis == "opinion":
+        spoken["cached"] = any(session.words(a).cached for a in event.sources_cited)
     return FinalAnswer(
         content=event.content,
         chairman_model=event.model,
@@ -230,5 +236,5 @@ def _final(event: FinalAnswerGiven) -> FinalAnswer:
         fallback=event.fallback,
         basis=event.basis,
         guard=event.guard,
-        **_spoken(event),
+        **spoken,
     )

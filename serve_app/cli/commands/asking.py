@@ -39,6 +39,10 @@ def ask(
         ),
     ] = None,
     deadline: Annotated[float | None, typer.Option(help="Seconds the whole may take.")] = None,
+    cache: Annotated[
+        bool,
+        typer.Option(help="Take what a model answered to the very same before; or ask it anew."),
+    ] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print the session as JSON.")] = False,
 ) -> None:
     """Ask the council, and watch it: opinions, reviews, synthesis.
@@ -57,6 +61,7 @@ def ask(
         "mode": mode,
         "follows": whole_id(client, follow) if follow else None,
         "deadline_s": deadline,
+        "cache": None if cache else False,
     }
     given = {name: value for name, value in request.items() if value is not None}
     raise typer.Exit(command.ask(client, given, as_json))

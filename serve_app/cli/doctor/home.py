@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from actors.errors import StoreUnavailable
+from actors.store.answers import FILE as CACHE
 from actors.store.session_contents import Contents, contents
 from actors.store.session_file import SCHEMA_VERSION
 from cluster import api_keys
@@ -14,7 +15,8 @@ from cluster.secret_files import KEY, TOKEN
 from serve_app.cli.doctor.finding import Finding, fault, ok, warning
 
 STORE = "sessions.db"
-PRIVATE = (TOKEN, KEY, api_keys.FILE, STORE, f"{STORE}-wal", f"{STORE}-shm", "run.json")
+DATABASES = [f"{name}{beside}" for name in (STORE, CACHE) for beside in ("", "-wal", "-shm")]
+PRIVATE = (TOKEN, KEY, api_keys.FILE, *DATABASES, "run.json")
 """What only the owner may read: secrets, questions and answers."""
 MIB, GIB = 2**20, 2**30
 LEAST_BYTES, FEW_BYTES = 200 * MIB, 2 * GIB
