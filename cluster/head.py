@@ -61,7 +61,7 @@ def start_council(settings: Settings) -> ActorHandle:
         orchestrator_config(settings),
         partial(_pool, settings),
         RemoteChairman(chairman),
-        partial(_collector, settings),
+        partial(collector, settings),
     )
     ray.get(orchestrator.__ray_ready__.remote(), timeout=READY_S)
     return orchestrator
@@ -100,7 +100,7 @@ def _pool(settings: Settings) -> RayPool:
     return RayPool(config, deadlines)
 
 
-def _collector(settings: Settings) -> Collector | None:
+def collector(settings: Settings) -> Collector | None:
     """Made in the orchestrator's process, whatever Ray was started with. A key among the variables
     is in the actor's arguments, and so in no list of processes, log or dashboard."""
     with settings.opentelemetry() as variables:
