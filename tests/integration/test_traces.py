@@ -12,16 +12,26 @@ from typing import Any
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
+from actors.chairman import ChairmanActor
+from actors.council.session import replay
+from actors.errors import StoreUnavailable
+from actors.messages.calls import GenerateCall
+from actors.messages.configs import OrchestratorConfig
 from actors.messages.events import AnswerEvent, StoredEvent
 from actors.messages.procedure import ProcedureDefaults
 from actors.messages.requests import Origin
 from actors.messages.sessions import CouncilSession
+from actors.orchestrator import CouncilOrchestrator
+from actors.telemetry.traces import Traces
+from actors.telemetry.variables import wanted
 from cluster import head
 from cluster.settings import Settings
+from tests.fake_hosts import until
 from tests.fakes import FakeOllama
 from tests.fakes import replies as say
 from tests.fakes.collector import FakeCollector, attributes, collecting
 from tests.local_council import LocalCouncil, LocalPc, kept_events, local_council
+from tests.scripted import ScriptedPool, seat_of_call
 from tests.sittings import ALPHA, BETA, CHAIR, QUICK, REQUEST, at
 
 pytestmark = pytest.mark.wire
@@ -166,11 +176,11 @@ async def test_a_council_is_one_trace_with_where_the_time_of_each_call_went(
         assert sorted(part.name for part in parts) == sorted(PARTS)
         took = {part.name: milliseconds(part) for part in parts}
         assert took["network"] == timing.network_ms
-        assert timing.network_ms == pytest.approx(timing.wall_ms - timing.total_ns / 1e6, abs=1)
+        assert timing.network_ms == pytest.approx(timing.wall_ms - timing.total_ns / 1e6, abs=2)
         whole = timing.queue_ms + timing.wall_ms - timing.total_ns / 1e6
         whole += timing.load_ms + timing.prompt_ms + timing.generate_ms
-        assert sum(took.values()) == pytest.approx(whole, abs=2)
-        assert sum(took.values()) <= milliseconds(call) + 3
+        assert sum(took.values()) == pytest.approx(whole, abs=4)
+        assert sum(took.values()) <= milliseconds(call) + 0.001
 
     for chat in fake.chats:
         version, trace, span, flags = chat.headers["traceparent"].split("-")
@@ -215,23 +225,35 @@ async def test_what_failed_is_a_span_with_an_error(
     assert f"00-{again.trace_id.hex()}-{again.span_id.hex()}-01" in heads and len(heads) == 2
 
 
-@pytest.mark.parametrize(
-    "variables",
-    [
-        {},
-        {"TRACES_EXPORTER": "none"},
-        {"SDK_DISABLED": "true"},
-        {"EXPORTER_OTLP_PROTOCOL": "grpc"},
-    ],
-)
 async def test_unless_asked_for_nothing_is_sent_and_a_context_goes_on_as_it_came(
-    tmp_path: Path, otel: Variables, sent: FakeCollector, variables: dict[str, str]
+    tmp_path: Path, otel: Variables, sent: FakeCollector
 ) -> None:
-    otel(**variables, **({"EXPORTER_OTLP_ENDPOINT": sent.url} if variables else {}))
+    otel(EXPORTER_OTLP_ENDPOINT=sent.url, SDK_DISABLED="true")
     fake = ollama()
     await heard(tmp_path, fake)
     assert {chat.headers["traceparent"] for chat in fake.chats} == {ORIGIN.traceparent}
     assert not sent.bodies
+
+
+@pytest.mark.parametrize(
+    ("variables", "are_wanted"),
+    [
+        ({}, False),
+        ({"EXPORTER_OTLP_METRICS_ENDPOINT": "http://x"}, False),
+        ({"EXPORTER_OTLP_ENDPOINT": "http://x"}, True),
+        ({"EXPORTER_OTLP_TRACES_ENDPOINT": "http://x"}, True),
+        ({"TRACES_EXPORTER": "otlp"}, True),
+        ({"TRACES_EXPORTER": "console, otlp"}, True),
+        ({"TRACES_EXPORTER": "none", "EXPORTER_OTLP_ENDPOINT": "http://x"}, False),
+        ({"SDK_DISABLED": "True", "EXPORTER_OTLP_ENDPOINT": "http://x"}, False),
+        ({"EXPORTER_OTLP_PROTOCOL": "http/protobuf", "TRACES_EXPORTER": "otlp"}, True),
+        ({"EXPORTER_OTLP_PROTOCOL": "grpc", "TRACES_EXPORTER": "otlp"}, False),
+    ],
+)
+def test_the_variables_say_whether_there_are_traces(
+    variables: dict[str, str], are_wanted: bool
+) -> None:
+    assert wanted({f"OTEL_{name}": text for name, text in variables.items()}) is are_wanted
 
 
 async def test_without_traces_and_context_a_model_server_is_told_none(
@@ -295,3 +317,76 @@ def test_a_variable_that_cannot_be_used_is_said_and_stops_nothing(
     otel(EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9", BSP_MAX_QUEUE_SIZE="-1")
     assert head.collector(Settings.having(home=tmp_path)) is None
     assert "no traces" in caplog.text
+
+
+async def test_a_session_that_an_orchestrator_left_is_still_one_trace(
+    tmp_path: Path, otel: Variables, sent: FakeCollector
+) -> None:
+    """Two opinions are heard, the third's call is lost; the next orchestrator asks it again."""
+    otel(EXPORTER_OTLP_ENDPOINT=sent.url)
+    never = asyncio.Event()
+    gates = [lambda call: never if seat_of_call(call) == "agent_3" else None, lambda call: None]
+    calls_of: list[GenerateCall] = []
+    for gate in gates:
+        pool = ScriptedPool(models=(ALPHA, BETA, CHAIR), gate=gate)
+        config = OrchestratorConfig(store_path=tmp_path / "sessions.db")
+        make = partial(head.collector, Settings.having(home=tmp_path))
+        orchestrator = CouncilOrchestrator(config, lambda: pool, ChairmanActor(), make)  # noqa: B023
+        if gate is gates[0]:
+            opened = await orchestrator.open(REQUEST, origin=ORIGIN)
+            heard = 0
+            async for batch in orchestrator.events(opened.session_id):
+                heard += sum(1 for event in batch if event.kind == "opinion")
+                if heard == 2:
+                    break
+        else:
+            assert (await orchestrator.wait(opened.session_id)).stage == "complete"
+        await orchestrator.close()
+        calls_of += pool.agent.calls
+        assert bool(sent.bodies) is (gate is gates[1])
+    spans = sent.spans()
+    assert_one_tree(spans)
+    assert len(calls(spans)) == len(calls_of)
+    named = {call.origin.traceparent for call in calls_of}
+    assert named == {f"00-{TRACE}-{span.span_id.hex()}-01" for span in calls(spans)}
+    [lost] = [span for span in calls(spans) if attributes(span)["council.outcome"] == "lost"]
+    [again] = [span for span in calls(spans) if span.links]
+    assert again.links[0].span_id == lost.span_id
+    assert lost.status.message == "council_restarted"
+
+
+async def test_a_trace_that_cannot_be_made_is_said_and_the_session_stands(
+    tmp_path: Path, otel: Variables, sent: FakeCollector, caplog: pytest.LogCaptureFixture
+) -> None:
+    otel(EXPORTER_OTLP_ENDPOINT=sent.url)
+
+    async def unreadable(session_id: str) -> list[StoredEvent]:
+        raise StoreUnavailable("no")
+
+    _, events = await heard(tmp_path, ollama())
+    sent.bodies.clear()
+    traces = Traces(head.collector(Settings.having(home=tmp_path)), unreadable)
+    session = replay(events)
+    traces.witness(session, events[-1])
+    await traces.close()
+    assert "no trace is sent: StoreUnavailable" in caplog.text
+    assert not sent.bodies
+
+
+async def test_a_collector_that_is_back_is_told_of_and_gets_the_next_traces(
+    tmp_path: Path, otel: Variables, sent: FakeCollector, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    otel(EXPORTER_OTLP_ENDPOINT=sent.url, BSP_SCHEDULE_DELAY="20")
+    sent.status = 400
+    async with ollama() as fake, asyncio.timeout(30):
+        pc = LocalPc("pc1", fake.url, max_models=4, num_parallel=3, is_head=True)
+        make = partial(head.collector, Settings.having(home=tmp_path))
+        async with local_council(tmp_path, pc, deadlines=QUICK, make_collector=make) as council:
+            await ask(council, ORIGIN)
+            await until(lambda: "does not take traces" in caplog.text)
+            sent.status = 200
+            second = await ask(council, ORIGIN)
+            await until(lambda: "takes traces again" in caplog.text)
+    told = {attributes(span).get("council.session.id") for span in sent.spans()}
+    assert second.session_id in told

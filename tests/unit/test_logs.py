@@ -8,16 +8,23 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
+from actors.agent import AgentConfig, OllamaAgent
+from actors.council.asking.briefs import worker_call
+from actors.errors import ModelLoadFailed
 from actors.messages.calls import GenerateCall
-from actors.messages.requests import Origin
+from actors.messages.requests import Origin, WorkerRequest
+from actors.pool import Demand
 from actors.telemetry import logs
 from actors.telemetry.about import About, now_about, speaking_of
 from actors.telemetry.logs import Lines, Speaker
 from cluster import process_logs
+from cluster.pool import CouncilPool, PoolConfig
 from serve_app.configuration import ApiConfig
 from tests.fake_council import FakeCouncil, api
+from tests.fake_hosts import FakeHosts, FakePc
 from tests.scripted import ScriptedPool, plausible, stage_of_call
 from tests.unit.test_canary import PROMPT, WORD, client
 from tests.unit.test_orchestrator import REQUEST, council
@@ -187,4 +194,35 @@ async def test_a_request_is_named_where_http_fails(lines: io.StringIO) -> None:
     [line] = read(lines)
     assert line["request_id"] == "r-7" and line["logger"] == "serve_app.problems"
     assert now_about() == About()
+    assert WORD not in lines.getvalue()
+
+
+async def test_what_the_pool_does_for_everybody_is_about_nobody(lines: io.StringIO) -> None:
+    hosts = FakeHosts(FakePc("pc1", ("a:1",), load_fails={"a:1": "model_load_failed"}))
+    pool = CouncilPool(PoolConfig(report_s=3600, watch_s=0.01), hosts)
+    with speaking_of(About(session_id="s-1")), pytest.raises(ModelLoadFailed):
+        async with pool.lease(Demand("a:1", "s-1", 0.0)):
+            raise AssertionError("no PC can load it")
+    await pool.close()
+    [line] = [line for line in read(lines) if "failed to start" in line["message"]]
+    assert "session_id" not in line
+
+
+@pytest.mark.parametrize("call_id", ["s-1:opinions:agent_1", "a-single-call"])
+async def test_an_agent_speaks_of_the_session_that_asked_it(
+    lines: io.StringIO, call_id: str
+) -> None:
+    def stumbles() -> httpx.AsyncClient:
+        def handle(request: httpx.Request) -> httpx.Response:
+            raise ValueError(f"cannot send {request.content!r}")
+
+        return httpx.AsyncClient(transport=httpx.MockTransport(handle))
+
+    agent = OllamaAgent(AgentConfig(model="a:1", url="http://127.0.0.1:1", node="pc1"), stumbles)
+    wish = WorkerRequest(model="a:1", prompt=PROMPT)
+    call = worker_call(call_id, wish, "a:1", 10, 5.0, ORIGIN)
+    assert [event async for batch in agent.batches(call) for event in batch]
+    [line] = read(lines)
+    assert line.get("session_id") == ("s-1" if ":" in call_id else None)
+    assert (line["request_id"], line["trace_id"]) == ("r-1", "a" * 32)
     assert WORD not in lines.getvalue()
