@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -46,8 +47,6 @@ Variables = Callable[..., None]
 @pytest.fixture
 def otel(monkeypatch: pytest.MonkeyPatch) -> Variables:
     """Sets OpenTelemetry's variables, and no others of them."""
-    import os
-
     for name in [name for name in os.environ if name.startswith("OTEL_")]:
         monkeypatch.delenv(name)
 
