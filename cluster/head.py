@@ -109,7 +109,7 @@ def collector(settings: Settings) -> Collector | None:
         from actors.telemetry.otlp import OtlpCollector  # takes a moment; few want it
 
         try:
-            return OtlpCollector()
+            return OtlpCollector(variables)
         except Exception as error:  # the rim: a variable that the SDK refuses stops no council
             log.warning("no traces, OTEL_ variables cannot be used: %s", told(error))
             return None

@@ -7,7 +7,7 @@ elsewhere. Spans come with ids and times of their own, so its tracer is not used
 import asyncio
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -41,22 +41,27 @@ log = logging.getLogger(__name__)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 KINDS = {"internal": SpanKind.INTERNAL, "client": SpanKind.CLIENT, "server": SpanKind.SERVER}
 SCOPE = InstrumentationScope(NAME)
+DELAY = "OTEL_BSP_SCHEDULE_DELAY"
+SOON_MS = 500
+"""How long a trace waits for others where `DELAY` does not say: not the SDK's 5 s, since all spans
+of a session come at once, and those that wait are lost when the council is ended."""
 
 
 class OtlpCollector:
-    """Implements `traces.Collector`. Made while the variables are in this process's environment;
+    """Implements `traces.Collector`. Made while the `variables` are in this process's environment;
     raises what the SDK raises where it cannot use one."""
 
-    def __init__(self) -> None:
+    def __init__(self, variables: Mapping[str, str]) -> None:
         # Its own words would be several lines a failure, with the URL and what may stand in it.
-        exporter = logging.getLogger(OTLPSpanExporter.__module__)
-        exporter.setLevel(logging.CRITICAL)
+        logging.getLogger(OTLPSpanExporter.__module__).setLevel(logging.CRITICAL)
         named = Resource.create({SERVICE_NAME: NAME})
         provider = TracerProvider(
             resource=named.merge(OTELResourceDetector().detect()), shutdown_on_exit=False
         )
         self._resource, self._sampler = provider.resource, provider.sampler
-        self._processor = BatchSpanProcessor(Told(OTLPSpanExporter()))
+        delay_ms = None if variables.get(DELAY) else SOON_MS
+        exporter = Told(OTLPSpanExporter())
+        self._processor = BatchSpanProcessor(exporter, schedule_delay_millis=delay_ms)
 
     def samples(self, started: SessionStarted) -> bool:
         trace = _Trace.of(started)

@@ -284,16 +284,18 @@ async def test_a_collector_in_trouble_delays_no_session_and_is_told_of_once(
     trouble: str,
 ) -> None:
     caplog.set_level(logging.INFO)
-    if trouble == "hangs":
+    hangs = trouble == "hangs"
+    if hangs:
         sent.open.clear()
-    sent.status = 400
+    else:
+        sent.status = 400
     port = 9 if trouble == "down" else sent.port
     otel(
         EXPORTER_OTLP_ENDPOINT=f"http://user:{KEY}@127.0.0.1:{port}",
-        EXPORTER_OTLP_TIMEOUT="0.2",
+        EXPORTER_OTLP_TIMEOUT="20" if hangs else "0.2",
         BSP_SCHEDULE_DELAY="20",
     )
-    async with ollama() as fake, asyncio.timeout(30):
+    async with ollama() as fake, asyncio.timeout(15):
         pc = LocalPc("pc1", fake.url, max_models=4, num_parallel=3, is_head=True)
         make = partial(head.collector, Settings.having(home=tmp_path))
         async with local_council(tmp_path, pc, deadlines=QUICK, make_collector=make) as council:
@@ -301,11 +303,10 @@ async def test_a_collector_in_trouble_delays_no_session_and_is_told_of_once(
                 session = await ask(council, ORIGIN)
                 assert session.stage == "complete"
             closing = time.monotonic()
-        assert time.monotonic() - closing < 4
+        assert time.monotonic() - closing < 8
     ours = [record for record in caplog.records if record.name.startswith(("actors", "opentel"))]
-    assert [one.message.split(";")[0] for one in ours if one.levelno >= logging.WARNING] == [
-        "the collector does not take traces"
-    ]
+    told = [one.message.split(";")[0] for one in ours if one.levelno >= logging.WARNING]
+    assert told == ([] if hangs else ["the collector does not take traces"])
     assert KEY not in caplog.text
     assert not sent.bodies
 
