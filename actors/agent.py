@@ -24,6 +24,7 @@ from actors.mistakes import told
 from actors.ollama.client import OllamaClient
 from actors.ollama.deadlines import Deadlines
 from actors.ollama.wire import new_http_client
+from actors.telemetry.about import About, nobody, speaking_of
 
 log = logging.getLogger(__name__)
 
@@ -99,14 +100,17 @@ class OllamaAgent:
         """The events of `generate`, several at a time; an empty batch is a sign of life."""
         if former := self._running.get(call.call_id):
             former.cut()  # asked again: whoever asked before is gone, and the slot is wanted
-        running = self._running[call.call_id] = Batches(self.generate(call))
+        about = About.call(call)
+        with speaking_of(about):
+            running = self._running[call.call_id] = Batches(self.generate(call))
         try:
             async with aclosing(aiter(running)) as batches:  # type: ignore[type-var]
                 async for batch in batches:
                     yield batch
         except Exception as error:
-            log.error("call %s broke the agent: %s", call.call_id, told(error))
-            log.debug("call %s", call.call_id, exc_info=error)
+            with speaking_of(about):
+                log.error("call %s broke the agent: %s", call.call_id, told(error))
+                log.debug("call %s", call.call_id, exc_info=error)
             yield (self._failed(AgentLost(f"The agent failed: {type(error).__name__}.")),)
         finally:
             if self._running.get(call.call_id) is running:
@@ -126,7 +130,8 @@ class OllamaAgent:
         except ModelCallError as error:
             return self._failed(error)
         if self._keeping is None:
-            self._keeping = asyncio.get_running_loop().create_task(self._keep())
+            loop = asyncio.get_running_loop()
+            self._keeping = loop.create_task(self._keep(), context=nobody())
         return None
 
     async def unload(self) -> CallFailed | None:

@@ -11,6 +11,7 @@ import ray
 from actors.batches import Batch, Batches
 from actors.council.asking.briefs import synthesis_call
 from actors.messages.calls import Agent, CallFailed, Delta, Generated, SynthesisBrief
+from actors.telemetry.about import About, speaking_of
 
 
 class ChairmanActor:
@@ -26,7 +27,9 @@ class ChairmanActor:
 
     async def batches(self, brief: SynthesisBrief, agent: Agent) -> AsyncIterator[Batch]:
         """The events of `synthesise`, several at a time; an empty batch is a sign of life."""
-        async with aclosing(aiter(Batches(self.synthesise(brief, agent)))) as batches:  # type: ignore[type-var]
+        with speaking_of(About.call(brief)):
+            written = Batches(self.synthesise(brief, agent))
+        async with aclosing(aiter(written)) as batches:  # type: ignore[type-var]
             async for batch in batches:
                 yield batch
 

@@ -5,6 +5,7 @@ Decides nothing itself: the protocol is in `actors.council`. Writes every event 
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from datetime import datetime
 from typing import Any, Protocol
 
 from actors.calls import Caller, Stream, ask_agent
@@ -33,6 +34,7 @@ from actors.council.steps import (
     Step,
     UseOpinion,
 )
+from actors.council.telling.trace_ids import onward
 from actors.errors import ContextOverflow
 from actors.messages.calls import (
     Agent,
@@ -65,16 +67,23 @@ class Chairman(Protocol):
 
 
 class Hearing:
-    """Runs one session to its end."""
+    """Runs one session to its end. `sampled`: whether its trace is kept; None = none is made."""
 
     def __init__(
-        self, record: Record, pool: Pool, cache: AnswerCache, chairman: Chairman, limits: Limits
+        self,
+        record: Record,
+        pool: Pool,
+        cache: AnswerCache,
+        chairman: Chairman,
+        limits: Limits,
+        sampled: bool | None = None,
     ) -> None:
         self._record = record
         self._pool = pool
         self._cache = cache
         self._chairman = chairman
         self._limits = limits
+        self._sampled = sampled
         self._fitted: dict[tuple[int, float, int], Fitted] = {}
         self._shown: dict[str, Fitted] = {}
         self._forgets = self._forgetting_told = False
@@ -231,7 +240,7 @@ class Hearing:
             )
 
         model = self.session.seat(task.reviewer).model
-        again = await self._heard("review", task.reviewer, model, compose, ask_agent)
+        again = await self._heard("review", task.reviewer, model, compose, ask_agent, said.began)
         if not isinstance(again, Said):
             return None
         whole = one_call(said.answer, again.answer)
@@ -304,9 +313,15 @@ class Hearing:
         model: str,
         compose: Callable[[int, float], Any],
         ask: Callable[[Lease, Any], Stream],
+        began: datetime | None = None,
     ) -> Said | CallFailed:
-        """What was said, or how the last attempt failed. The guard's words are not told live."""
-        began = now()
+        """What was said, or how the last attempt failed. The guard's words are not told live.
+        `began`, where it belongs to a call that was begun before."""
+        began = began or now()
+        origin = onward(self.session.started, stage, agent_id, began, self._sampled)
+
+        def named(num_ctx: int, share: float) -> Any:
+            return compose(num_ctx, share).model_copy(update={"origin": origin})
 
         def started(node: str, attempt: int, former: CallFailed | None) -> None:
             self._record.note(
@@ -317,6 +332,7 @@ class Hearing:
                     node=node,
                     attempt=attempt,
                     former=FailedAttempt.of(former) if former else None,
+                    asked_at=began,
                 )
             )
 
@@ -331,7 +347,7 @@ class Hearing:
             prefer_head=stage == "synthesis",
             timeout_s=self._seconds_left(),
         )
-        caller = Caller(demand, compose, ask, started, heard)
+        caller = Caller(demand, named, ask, started, heard)
         anew = not self.session.started.request.cache
         outcome = await call_or_recall(self._pool, self._cache, caller, anew)
         return Said(outcome, began, now()) if isinstance(outcome, Generated) else outcome

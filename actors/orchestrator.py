@@ -47,16 +47,23 @@ from actors.store.answers import AnswerCache
 from actors.store.session_rows import Idempotency
 from actors.store.sessions import SessionStore
 from actors.summons import Summons
+from actors.telemetry.about import About, nobody, speaking_of
+from actors.telemetry.traces import Collector, Traces
 from actors.worker import generate
 
 log = logging.getLogger(__name__)
 
 
 class CouncilOrchestrator:
-    """`make_pool` is called once, in this process. Every method raises only `CouncilError`s."""
+    """`make_pool` and `make_collector` (of traces; None = there are none) are called once, in this
+    process. Every method raises only `CouncilError`s."""
 
     def __init__(
-        self, config: OrchestratorConfig, make_pool: Callable[[], Pool], chairman: Chairman
+        self,
+        config: OrchestratorConfig,
+        make_pool: Callable[[], Pool],
+        chairman: Chairman,
+        make_collector: Callable[[], Collector | None] = lambda: None,
     ) -> None:
         self._config = config
         self._limits = Limits(config.num_predict, config.review_tokens)
@@ -64,6 +71,7 @@ class CouncilOrchestrator:
         self._cache = AnswerCache.beside(config.store_path, config.cache_ttl_s)
         self._pool = make_pool()
         self._chairman = chairman
+        self._traces = Traces(make_collector(), self._store.events)
         self._admission = Admission(Bounds(config.max_queue_s, config.max_open))
         self._summons = Summons(config, self._pool, self._admission)
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -83,8 +91,9 @@ class CouncilOrchestrator:
         bounds is refused with `QueueFull`, but never a retry of what was accepted."""
         await self._started()
         # What is stored is heard, even where whoever asked leaves in this very moment.
-        opening = asyncio.create_task(self._open(request, idempotency_key, origin))
-        opening.add_done_callback(_refused)
+        with speaking_of(About.request(origin)):
+            opening = asyncio.create_task(self._open(request, idempotency_key, origin))
+            opening.add_done_callback(_refused)
         return await asyncio.shield(opening)
 
     async def _open(
@@ -223,7 +232,7 @@ class CouncilOrchestrator:
         model, timeout_s = await self._summons.model(request.model), self._config.deadline_s
         with self._admission.call(request, model) as heard:
             return await generate(
-                self._pool, self._cache, request, model, self._limits, timeout_s, heard
+                self._pool, self._cache, request, model, self._limits, timeout_s, heard, origin
             )
 
     async def close(self) -> None:
@@ -232,6 +241,7 @@ class CouncilOrchestrator:
         for sitting in sittings:
             sitting.adjourn()
         await asyncio.gather(*(sitting.ended() for sitting in sittings))
+        await self._traces.close()
         await self._pool.close()
         await self._cache.close()
         await self._store.close()
@@ -241,8 +251,9 @@ class CouncilOrchestrator:
         await self._store.open()
         await self._cache.open()
         for session_id in await self._store.open_sessions():
-            self._hear(replay(await self._store.events(session_id)))
-            log.info("session %s resumed", session_id)
+            record = self._hear(replay(await self._store.events(session_id)))
+            with speaking_of(self._traces.about(record.session.started)):
+                log.info("session %s resumed", session_id)
         self._resumed = True
         self._expect()
 
@@ -252,7 +263,8 @@ class CouncilOrchestrator:
         if self._superseded:
             raise Superseded("Another orchestrator has taken over; this one has stopped.")
         if self._starting.done() and self._starting.exception() is not None:
-            self._starting = asyncio.create_task(self._start())
+            loop = asyncio.get_running_loop()
+            self._starting = loop.create_task(self._start(), context=nobody())
         await asyncio.shield(self._starting)
 
     async def _sitting(self, session_id: str) -> Sitting | None:
@@ -269,9 +281,12 @@ class CouncilOrchestrator:
         return minutes.view(session, places.get(session.session_id), self._config.prices)
 
     def _hear(self, session: Session) -> Record:
-        record = Record(session, self._store.append)
-        hearing = Hearing(record, self._pool, self._cache, self._chairman, self._limits)
-        self._sittings[session.session_id] = Sitting(record, hearing, self._ended)
+        traces, started = self._traces, session.started
+        record = Record(session, self._store.append, traces.witness)
+        sampled = traces.sampled(started)
+        hearing = Hearing(record, self._pool, self._cache, self._chairman, self._limits, sampled)
+        with speaking_of(traces.about(started)):
+            self._sittings[session.session_id] = Sitting(record, hearing, self._ended)
         self._admission.follow(session.session_id, lambda: record.session)
         self._expect()
         return record
@@ -298,7 +313,8 @@ class CouncilOrchestrator:
         if not self._superseded:
             log.warning("another orchestrator has taken the sessions over; this one stops")
             self._superseded = True
-            self._stepping_down = asyncio.create_task(self.close())
+            loop = asyncio.get_running_loop()
+            self._stepping_down = loop.create_task(self.close(), context=nobody())
 
 
 def _refused(opening: "asyncio.Task[CouncilSession]") -> None:

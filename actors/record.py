@@ -40,9 +40,6 @@ PAUSE_S = 1.0
 log = logging.getLogger(__name__)
 
 
-def _nobody(session: Session, event: StoredEvent) -> None: ...
-
-
 @dataclass(frozen=True)
 class _Noted:
     """An event on its way to the store; `kept` is done once it is committed and told."""
@@ -64,11 +61,11 @@ class _Whisper:
 class Record:
     """`append` commits events of a session and returns them with their `seq`."""
 
-    def __init__(self, session: Session, append: Append, witness: Witness = _nobody) -> None:
+    def __init__(self, session: Session, append: Append, *witnesses: Witness) -> None:
         self.session = session
         self.audience = Audience(session.session_id, session.last.seq)
         self._append = append
-        self._witness = witness
+        self._witnesses = witnesses
         self._waiting: list[_Noted | _Whisper] = []
         self._writer: asyncio.Task[None] | None = None
         self._soon: asyncio.TimerHandle | None = None
@@ -142,7 +139,8 @@ class Record:
         if isinstance(item, AnswerEvent):
             self.audience.forget(stage_of(item), item.agent_id)
         self.audience.announce(item)
-        self._witness(self.session, item)
+        for witness in self._witnesses:
+            witness(self.session, item)
 
     async def _commit(self, events: list[StoredEvent]) -> list[StoredEvent]:
         while events:

@@ -8,7 +8,7 @@ from actors.calls import Caller, ask_agent
 from actors.council.asking.briefs import Limits, too_long, worker_call
 from actors.errors import ContextOverflow, model_call_error
 from actors.messages.calls import CallFailed, Delta, GenerateCall, Generated
-from actors.messages.requests import WorkerRequest, WorkerResult
+from actors.messages.requests import NOWHERE, Origin, WorkerRequest, WorkerResult
 from actors.pool import Demand, Pool
 from actors.recall import call_or_recall
 from actors.store.answers import AnswerCache
@@ -22,15 +22,16 @@ async def generate(
     limits: Limits,
     timeout_s: float,
     heard: Callable[[Generated], None],
+    origin: Origin = NOWHERE,
 ) -> WorkerResult:
-    """`model` is the installed model's whole name; `heard` is told a good answer. Raises
-    `ModelCallError`s."""
+    """`model` is the installed model's whole name; `heard` is told a good answer; a trace context
+    goes on as it came. Raises `ModelCallError`s."""
     call_id = str(uuid.uuid4())
 
     def compose(num_ctx: int, share: float) -> GenerateCall:
         if share < 1:
             raise ContextOverflow(too_long("The prompt", num_ctx))
-        return worker_call(call_id, request, model, limits.opinion(num_ctx), timeout_s)
+        return worker_call(call_id, request, model, limits.opinion(num_ctx), timeout_s, origin)
 
     def ignore_start(node: str, attempt: int, former: CallFailed | None) -> None: ...
     def ignore_text(delta: Delta) -> None: ...

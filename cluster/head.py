@@ -1,5 +1,6 @@
 """The council's own actors on PC1: connects to Ray, starts the chairman and the orchestrator."""
 
+import logging
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,12 @@ from ray.actor import ActorHandle
 from actors.chairman import RemoteChairmanActor
 from actors.messages.configs import OrchestratorConfig
 from actors.messages.procedure import ProcedureDefaults
+from actors.mistakes import told
 from actors.ollama.deadlines import Deadlines
 from actors.orchestrator import RemoteCouncilOrchestrator
 from actors.remote import RemoteChairman
+from actors.telemetry.traces import Collector
+from actors.telemetry.variables import wanted
 from cluster import prices
 from cluster.drains import FILE as DRAINS
 from cluster.launch import NAMESPACE, TOUCH, detached
@@ -21,11 +25,15 @@ from cluster.pool import PoolConfig
 from cluster.ray_pool import RayPool
 from cluster.settings import Settings
 
+log = logging.getLogger(__name__)
+
 ORCHESTRATOR = "orchestrator"
 CHAIRMAN = "chairman"
 READY_S = 90.0
 """For an actor's process to start and answer."""
 ROOT = Path(__file__).parents[1]
+LOGS = "cluster.worker_logs.install"
+"""What each of our processes under Ray does first."""
 EXCLUDED = [".git", ".venv", ".ci", "tests", "benchmarks", "requirements", "**/__pycache__"]
 
 
@@ -35,7 +43,11 @@ def connect(settings: Settings) -> None:
     ray.init(
         address=settings.ray_address,
         namespace=NAMESPACE,
-        runtime_env={"working_dir": str(ROOT), "excludes": EXCLUDED},
+        runtime_env={
+            "working_dir": str(ROOT),
+            "excludes": EXCLUDED,
+            "worker_process_setup_hook": LOGS,
+        },
         log_to_driver=False,
         logging_level="warning",
     )
@@ -47,7 +59,10 @@ def start_council(settings: Settings) -> ActorHandle:
     here: dict[str, float] = {HEAD: TOUCH}
     chairman = RemoteChairmanActor.options(**detached(CHAIRMAN, here)).remote()
     orchestrator = RemoteCouncilOrchestrator.options(**detached(ORCHESTRATOR, here)).remote(
-        orchestrator_config(settings), partial(_pool, settings), RemoteChairman(chairman)
+        orchestrator_config(settings),
+        partial(_pool, settings),
+        RemoteChairman(chairman),
+        partial(collector, settings),
     )
     ray.get(orchestrator.__ray_ready__.remote(), timeout=READY_S)
     return orchestrator
@@ -87,3 +102,18 @@ def _pool(settings: Settings) -> RayPool:
     deadlines = Deadlines(generation_s=settings.generation_timeout_s)
     config = PoolConfig(num_ctx=settings.num_ctx, drains=settings.home / DRAINS)
     return RayPool(config, deadlines)
+
+
+def collector(settings: Settings) -> Collector | None:
+    """Made in the orchestrator's process, whatever Ray was started with. A key among the variables
+    is in the actor's arguments, and so in no list of processes, log or dashboard."""
+    with settings.opentelemetry() as variables:
+        if not wanted(variables):
+            return None
+        from actors.telemetry.otlp import OtlpCollector  # takes a moment; few want it
+
+        try:
+            return OtlpCollector(variables)
+        except Exception as error:  # the rim: a variable that the SDK refuses stops no council
+            log.warning("no traces, OTEL_ variables cannot be used: %s", told(error))
+            return None

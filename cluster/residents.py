@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from actors.council.table.model_names import canonical
 from actors.messages.calls import Agent, CallFailed
+from actors.telemetry.about import nobody
 from cluster.hosts import Hosts, Site
 from cluster.roster import Roster
 from cluster.situation import AgentState
@@ -154,7 +155,8 @@ class Residents:
             del self._residents[resident.key]
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(self._then_changed(work))
+        loop = asyncio.get_running_loop()
+        task = loop.create_task(self._then_changed(work), context=nobody())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

@@ -6,6 +6,7 @@ Polls Ray for its PCs and every PC for its report; takes over agents that a form
 import asyncio
 from collections.abc import Callable
 
+from actors.telemetry.about import nobody
 from cluster.hosts import Hosts, Site
 from cluster.nodes import NodeView
 from cluster.residents import Residents
@@ -45,7 +46,8 @@ class Scouts:
     async def ready(self) -> None:
         """Starts looking, and waits until every PC that is there was asked once."""
         if self._watching is None:
-            self._watching = asyncio.get_running_loop().create_task(self._watch())
+            loop = asyncio.get_running_loop()
+            self._watching = loop.create_task(self._watch(), context=nobody())
         await self._first_look.wait()
 
     def ask_again(self) -> None:
@@ -90,7 +92,8 @@ class Scouts:
 
     def _ask(self, node: NodeView) -> None:
         if node.name not in self._asking:
-            task = asyncio.get_running_loop().create_task(self._report(node))
+            loop = asyncio.get_running_loop()
+            task = loop.create_task(self._report(node), context=nobody())
             self._asking[node.name] = task
             task.add_done_callback(lambda _: self._asking.pop(node.name, None))
 

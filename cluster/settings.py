@@ -7,16 +7,25 @@ its like change the tree and hand it on to Ray's processes by `environment()`.
 
 import os
 import socket
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import AliasChoices, BeforeValidator, Field, ValidationError, field_validator
+from pydantic import (
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from actors.messages.events import RankingMethod
 from actors.messages.procedure import Mode, ReviewMethod
 from actors.messages.requests import ModelName
+from actors.telemetry.logs import LogFormat, LogLevel
 from cluster.ollama_url import DEFAULT_URL, model_server_url
 
 JOIN_TOKEN = "COUNCIL_JOIN_TOKEN"
@@ -132,6 +141,14 @@ class Settings(BaseSettings):
     """Ray's dashboard; None = 8265, or the next free one."""
     object_store_bytes: int = Field(default=150_000_000, ge=80_000_000)
 
+    # What it tells of itself
+    log_format: LogFormat = "auto"
+    """Lines of JSON, or text for people; `auto` = text on a terminal only."""
+    log_level: LogLevel = "INFO"
+    """At `DEBUG` the log may hold what was asked and answered."""
+    otel: dict[str, SecretStr] = Field(default_factory=lambda: _opentelemetry())
+    """OpenTelemetry's own variables (`OTEL_…`), word for word; there may be a key in them."""
+
     @classmethod
     def load(cls) -> Self:
         """The settings as the environment has them. Raises `InvalidSettings`."""
@@ -148,9 +165,22 @@ class Settings(BaseSettings):
     def environment(self, only: Collection[str] | None = None) -> dict[str, str]:
         """What makes `load()` in another process give this very tree; or `only` these fields."""
         given = {name: getattr(self, name) for name in only or type(self).model_fields}
-        return {
+        otel = {name: text.get_secret_value() for name, text in given.pop("otel", {}).items()}
+        return otel | {
             _variables(name)[0]: _text(value) for name, value in given.items() if value is not None
         }
+
+    @contextmanager
+    def opentelemetry(self) -> Iterator[Mapping[str, str]]:
+        """OpenTelemetry's variables as they are here, and in this process's environment while it
+        lasts: its SDK reads them from there only."""
+        before = _opentelemetry()
+        told = self.environment(["otel"])
+        _replace_environment(before, told)
+        try:
+            yield told
+        finally:
+            _replace_environment(told, {n: text.get_secret_value() for n, text in before.items()})
 
     @property
     def lan(self) -> bool:
@@ -183,6 +213,16 @@ def inherited_environment() -> dict[str, str]:
     without the token that `join` was given."""
     foreign = ("RAY_ADDRESS", "RAY_AUTH_TOKEN", "RAY_NAMESPACE", "RAY_RUNTIME_ENV", JOIN_TOKEN)
     return {name: value for name, value in os.environ.items() if name not in foreign}
+
+
+def _opentelemetry() -> dict[str, SecretStr]:
+    return {n: SecretStr(text) for n, text in os.environ.items() if n.startswith("OTEL_")}
+
+
+def _replace_environment(old: Collection[str], new: Mapping[str, str]) -> None:
+    for name in old:
+        os.environ.pop(name, None)
+    os.environ.update(new)
 
 
 def default_node_name(host: str) -> str:

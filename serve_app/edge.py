@@ -14,6 +14,7 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from actors.errors import CouncilError
+from actors.telemetry.about import About, speaking_of
 from serve_app import problems
 from serve_app.bodies import MAX_BODY, StrictBodies
 
@@ -60,20 +61,20 @@ class Edge:
                 message["headers"] = _complete(message.get("headers", ()), name)
             await send(message)
 
-        if _too_large(scope):
-            return await _refuse_headers(scope, receive, named_send, name)
-
-        try:
-            await self._app(scope, receive, named_send)
-        except Exception as error:  # the rim: nothing of ours is above
-            if isinstance(error, CouncilError):
-                problem = problems.from_error(error, name)
-            else:
-                problem = problems.internal(error, name)
-            if started or scope["type"] == "websocket":
-                # The server has to cut the connection; what was said stays out of its log.
-                raise BrokenOff(name, problem.code) from None
-            await problems.response(problem)(scope, receive, named_send)
+        with speaking_of(About(request_id=name)):
+            if _too_large(scope):
+                return await _refuse_headers(scope, receive, named_send, name)
+            try:
+                await self._app(scope, receive, named_send)
+            except Exception as error:  # the rim: nothing of ours is above
+                if isinstance(error, CouncilError):
+                    problem = problems.from_error(error, name)
+                else:
+                    problem = problems.internal(error, name)
+                if started or scope["type"] == "websocket":
+                    # The server has to cut the connection; what was said stays out of its log.
+                    raise BrokenOff(name, problem.code) from None
+                await problems.response(problem)(scope, receive, named_send)
 
 
 class BrokenOff(Exception):

@@ -4,7 +4,7 @@ All of it is the real thing but Ray: `LocalHosts` makes plain `OllamaAgent`s and
 listens to an agent's batches as `RemoteAgent` would. `LocalCouncil` is the `Council` for the API.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, closing
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,6 +33,7 @@ from actors.orchestrator import CouncilOrchestrator
 from actors.pc_meter import PcMeter
 from actors.probe import LocalNode, NodeProbe
 from actors.store import session_file, session_rows
+from actors.telemetry.traces import Collector
 from cluster.hosts import Site
 from cluster.nodes import NodeView
 from cluster.pool import CouncilPool, PoolConfig
@@ -222,6 +223,7 @@ async def local_council(
     *pcs: LocalPc,
     deadlines: Deadlines = Deadlines(),  # noqa: B008 - a frozen value
     pool: PoolConfig = PATIENT,
+    make_collector: Callable[[], Collector | None] = lambda: None,
     **config: Any,
 ) -> AsyncIterator[LocalCouncil]:
     """`config`: fields of `OrchestratorConfig`. Its store is `home/sessions.db`."""
@@ -230,7 +232,7 @@ async def local_council(
     async with AsyncExitStack() as stack:
         stack.push_async_callback(hosts.close)
         orchestrator = CouncilOrchestrator(
-            wanted, lambda: CouncilPool(pool, hosts), ChairmanActor()
+            wanted, lambda: CouncilPool(pool, hosts), ChairmanActor(), make_collector
         )
         stack.push_async_callback(orchestrator.close)
         yield LocalCouncil(orchestrator, hosts)

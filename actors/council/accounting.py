@@ -119,13 +119,13 @@ def session_latency(
 def session_joules(answers: Iterable[AnswerEvent]) -> float | None:
     """Of all answers that a model was asked for; None without any, and where one is not known: a
     part would look like the whole."""
-    told = [answer.joules for answer in answers if _asked(answer)]
+    told = [answer.joules for answer in answers if was_asked(answer)]
     known = [joules for joules in told if joules is not None]
     return round(sum(known), 1) if known and len(known) == len(told) else None
 
 
 def _of(stage: Stage, answers: Iterable[AnswerEvent]) -> list[AnswerEvent]:
-    return [answer for answer in answers if _STAGE_OF.get(type(answer)) == stage and _asked(answer)]
+    return [one for one in answers if _STAGE_OF.get(type(one)) == stage and was_asked(one)]
 
 
 def one_call(first: Generated, second: Generated) -> Generated:
@@ -152,7 +152,7 @@ def stage_of(answer: AnswerEvent) -> Stage:
     return _STAGE_OF[type(answer)]
 
 
-def _asked(answer: AnswerEvent) -> bool:
+def was_asked(answer: AnswerEvent) -> bool:
     """False for an opinion that stands as the answer: no model was asked for it."""
     stands_in = isinstance(answer, FinalAnswerGiven) and (
         answer.fallback is not None or answer.basis == "opinion"

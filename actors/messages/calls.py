@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Protocol
 from pydantic import Field
 
 from actors.messages.message import Message
-from actors.messages.requests import ModelName, ModelOptions, Question
+from actors.messages.requests import NOWHERE, ModelName, ModelOptions, Origin, Question
 
 
 class ChatMessage(Message):
@@ -31,7 +31,8 @@ class GenerateCall(Message):
 
     `think=False` turns a thinking model's thinking off; `None` leaves Ollama's default.
     `format` is `"json"`, a JSON schema, or None for free text. `then`: asked on the same slot once
-    the answer is there; the two are one call, and fail together.
+    the answer is there; the two are one call, and fail together. `origin`: what the model server is
+    told of where the call comes from.
     """
 
     call_id: str
@@ -42,6 +43,7 @@ class GenerateCall(Message):
     think: bool | None = None
     timeout_s: float = Field(gt=0)
     then: FollowUp | None = None
+    origin: Origin = NOWHERE
 
 
 class TokenUsage(Message):
@@ -151,3 +153,4 @@ class SynthesisBrief(Message):
     seed: int
     num_predict: int
     timeout_s: float = Field(gt=0)
+    origin: Origin = NOWHERE

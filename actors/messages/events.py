@@ -75,7 +75,8 @@ class FailedAttempt(Message):
 
 
 class AgentStarted(Event):
-    """A seat's call was sent (again, from attempt 2 on: `former` says why)."""
+    """A seat's call was sent (again, from attempt 2 on: `former` says why). `asked_at`: when the
+    call was begun, waiting included; all that is sent for one answer shares it."""
 
     kind: Literal["agent_started"] = "agent_started"
     agent_id: str
@@ -83,6 +84,7 @@ class AgentStarted(Event):
     node: str
     attempt: int = 1
     former: FailedAttempt | None = None
+    asked_at: datetime | None = None
 
 
 class AnswerEvent(Event):

@@ -106,7 +106,14 @@ class Origin(Message):
     traceparent: str | None = Field(
         default=None, pattern=r"^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$"
     )
-    tracestate: str | None = Field(default=None, max_length=512)
+    tracestate: str | None = Field(default=None, max_length=512, pattern=r"^[!-~]([\t -~]*[!-~])?$")
+
+    def trace_headers(self) -> dict[str, str]:
+        """The trace context as HTTP headers; none without one."""
+        if self.traceparent is None:
+            return {}
+        state = {"tracestate": self.tracestate} if self.tracestate else {}
+        return {"traceparent": self.traceparent, **state}
 
 
 NOWHERE = Origin()

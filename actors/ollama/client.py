@@ -120,7 +120,9 @@ class OllamaClient:
         clock = asyncio.get_running_loop().time
         body = self._body(call, think)
         try:
-            async with self._wire.open("POST", "/api/chat", body, patience.until) as response:
+            async with self._wire.open(
+                "POST", "/api/chat", body, patience.until, call.origin.trace_headers()
+            ) as response:
                 chunks = response.aiter_raw()
                 while (data := await self._next(chunks, transcript, patience)) is not None:
                     heard = transcript.lines

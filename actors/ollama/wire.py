@@ -9,9 +9,10 @@ stays open, and Ollama goes on generating.
 import asyncio
 import json
 import ssl
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from functools import cache
+from types import MappingProxyType
 from typing import Any, Literal
 
 import httpx
@@ -70,14 +71,20 @@ class Wire:
 
     @asynccontextmanager
     async def open(
-        self, method: Literal["GET", "POST"], path: str, body: dict[str, Any] | None, until: float
+        self,
+        method: Literal["GET", "POST"],
+        path: str,
+        body: dict[str, Any] | None,
+        until: float,
+        headers: Mapping[str, str] = MappingProxyType({}),
     ) -> AsyncIterator[httpx.Response]:
         """A response with status 200 whose body is still to be read. `until` in the loop's time
-        bounds the wait for its head; leaving the context closes the connection if need be."""
+        bounds the wait for its head; `headers` besides our own; leaving the context closes the
+        connection if need be."""
         request = httpx.Request(
             method,
             self._url(path),
-            headers=_HEADERS,
+            headers={**_HEADERS, **headers},
             content=None if body is None else json.dumps(body).encode(),
             extensions={"timeout": self._timeout},
         )

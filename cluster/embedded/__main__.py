@@ -2,13 +2,13 @@
 
 import argparse
 import asyncio
-import logging
 import os
 import socket
 from pathlib import Path
 
 import uvicorn
 
+from cluster import process_logs
 from cluster.embedded.engine import Loader, new_http_client
 from cluster.embedded.library import Library
 from cluster.embedded.residents import Limits, Residents
@@ -64,6 +64,7 @@ async def serve(given: argparse.Namespace) -> None:
         service = Service(Library(given.models_dir), residents)
         config = uvicorn.Config(
             build(service, given.host),
+            log_config=None,
             log_level="warning",
             access_log=False,
             lifespan="off",
@@ -95,9 +96,8 @@ def _write(path: Path, text: str) -> None:
 
 
 def main() -> None:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
     given = arguments().parse_args()
+    process_logs.install(lambda: "embedded")
     asyncio.run(serve(given))
 
 

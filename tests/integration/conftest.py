@@ -40,6 +40,8 @@ def local_ray(fake_ollama: FakeOllama) -> Iterator[None]:
         warnings.simplefilter("ignore")
         import ray
 
+        from cluster.head import LOGS
+
         ray.init(
             address="local",
             include_dashboard=False,
@@ -48,7 +50,10 @@ def local_ray(fake_ollama: FakeOllama) -> Iterator[None]:
             resources={"council_head": 1, "ollama": 3, "pc:pc1": 1},
             object_store_memory=80_000_000,
             log_to_driver=False,
-            runtime_env={"env_vars": {"PYTHONPATH": str(Path(__file__).parents[2])}},
+            runtime_env={
+                "env_vars": {"PYTHONPATH": str(Path(__file__).parents[2])},
+                "worker_process_setup_hook": LOGS,
+            },
         )
         yield
         ray.shutdown()

@@ -1,11 +1,16 @@
 """A whole council on a local Ray: orchestrator, chairman and agents as actors, HTTP over Serve."""
 
 import json
+import time
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
+from tests.fakes import FakeOllama
+from tests.fakes.collector import FakeCollector, attributes, collecting
 from tests.served_council import served_council
 
 pytestmark = pytest.mark.integration
@@ -18,7 +23,16 @@ REQUEST = {
 
 
 @pytest.fixture(scope="module")
-def url(local_ray: None) -> Iterator[str]:
+def sent(local_ray: None) -> Iterator[FakeCollector]:
+    """Where traces go. Ray was started before these variables were there."""
+    with collecting() as fake, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", fake.url)
+        patch.setenv("OTEL_BSP_SCHEDULE_DELAY", "50")
+        yield fake
+
+
+@pytest.fixture(scope="module")
+def url(sent: FakeCollector) -> Iterator[str]:
     with served_council() as url:
         yield url
 
@@ -45,3 +59,38 @@ def test_events_stream_deltas_and_end_with_the_close(url: str) -> None:
     assert kinds[0] == "session_started"
     assert kinds[-1] == "session_closed"
     assert {"opinion", "review", "ranking", "final_answer"} <= set(kinds)
+
+
+def test_a_trace_comes_over_ray_and_names_what_ollama_was_told(
+    url: str, sent: FakeCollector, fake_ollama: FakeOllama
+) -> None:
+    parent = f"00-{'c' * 32}-{'d' * 16}-01"
+    before = len(fake_ollama.chats)
+    answer = httpx.post(
+        f"{url}/api/council/query", json=REQUEST, headers={"traceparent": parent}, timeout=60
+    )
+    told = {chat.headers["traceparent"].split("-")[2] for chat in fake_ollama.chats[before:]}
+    trace: dict[str, Any] = {}
+    until = time.monotonic() + 10
+    while "invoke_workflow llm-council" not in trace.values():
+        assert time.monotonic() < until, "the trace did not come"
+        time.sleep(0.02)
+        ours = [span for span in sent.spans() if span.trace_id.hex() == "c" * 32]
+        trace = {span.span_id.hex(): span.name for span in ours}
+    root = next(span for span in ours if span.name.startswith("invoke_workflow"))
+    assert root.parent_span_id.hex() == "d" * 16
+    assert attributes(root)["council.session.id"] == answer.json()["session_id"]
+    assert told and {trace[span_id].split()[0] for span_id in told} == {"chat"}
+
+
+def test_lines_of_the_log_land_in_the_workers_file_once(url: str) -> None:
+    import ray
+
+    drain = f"{url}/api/cluster/nodes/pc1/drain"
+    assert httpx.post(drain, json={}, timeout=30).is_success
+    assert httpx.delete(drain, timeout=30).is_success
+    folder = Path(ray._private.worker._global_node.get_logs_dir_path())
+    lines = [line for path in folder.glob("worker-*") for line in path.read_text().splitlines()]
+    [line] = [json.loads(line) for line in lines if "pc1 is serving" in line]
+    assert (line["pc"], line["process"]) == ("pc1", "orchestrator")
+    assert (line["level"], line["logger"]) == ("INFO", "cluster.pool")

@@ -13,11 +13,15 @@ QUESTION = {"query": "Why?"}
 CALL = {"model": MODEL, "prompt": "Why?"}
 
 
-async def origins(path: str, body: object, headers: list[tuple[str, str]]) -> list[Origin]:
+def _bytes(headers: list[tuple[str, str | bytes]]) -> list[tuple[bytes, bytes]]:
+    return [(n.encode(), t.encode() if isinstance(t, str) else t) for n, t in headers]
+
+
+async def origins(path: str, body: object, headers: list[tuple[str, str | bytes]]) -> list[Origin]:
     council = FakeCouncil()
     transport = httpx.ASGITransport(api(council, CONFIG))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
-        response = await http.post(path, json=body, headers=headers)
+        response = await http.post(path, json=body, headers=_bytes(headers))
     assert response.is_success, response.text
     assert {origin.request_id for origin in council.origins} == {response.headers["x-request-id"]}
     return council.origins
@@ -48,10 +52,11 @@ async def test_the_request_id_and_the_trace_context_come_with_the_question(
         [("traceparent", PARENT.upper())],
         [("traceparent", PARENT + "-00")],
         [("traceparent", PARENT), ("tracestate", "x" * 513)],
+        [("traceparent", PARENT), ("tracestate", b"a=\xe9")],
     ],
 )
 async def test_a_trace_context_that_cannot_be_read_counts_as_none(
-    headers: list[tuple[str, str]],
+    headers: list[tuple[str, str | bytes]],
 ) -> None:
     for origin in await origins("/api/council/sessions", QUESTION, headers):
         assert origin.traceparent is None

@@ -1,5 +1,7 @@
 """The settings tree: where its values come from, and what it refuses."""
 
+import os
+import pickle
 from pathlib import Path
 
 import pytest
@@ -8,13 +10,11 @@ from pydantic import ValidationError
 from cluster.head import orchestrator_config
 from cluster.settings import InvalidSettings, Settings, default_node_name
 
-NAMES = ("COUNCIL_", "OLLAMA_", "GENERATION_TIMEOUT")
+NAMES = ("COUNCIL_", "OLLAMA_", "GENERATION_TIMEOUT", "OTEL_")
 
 
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    import os
-
     for name in os.environ:
         if name.upper().startswith(NAMES):
             monkeypatch.delenv(name)
@@ -141,3 +141,41 @@ def test_a_question_may_wait_for_half_of_its_deadline_unless_told_otherwise() ->
     told = orchestrator_config(Settings.having(max_queue_s=20, max_open=7))
     assert (usual.max_queue_s, usual.max_open) == (450, 500)
     assert (told.max_queue_s, told.max_open) == (20, 7)
+
+
+def test_opentelemetrys_variables_are_handed_on_word_for_word_and_shown_to_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told = {"OTEL_EXPORTER_OTLP_HEADERS": "x-key=hunter2", "OTEL_SERVICE_NAME": "ours"}
+    for name, text in told.items():
+        monkeypatch.setenv(name, text)
+    settings = Settings.load()
+    assert told.items() <= settings.environment().items()
+    assert not [name for name in settings.environment(["home"]) if name.startswith("OTEL_")]
+    assert "hunter2" not in repr(settings) + settings.model_dump_json()
+    assert "otel" not in settings.model_fields_set, "no unit file is given them"
+
+
+def test_opentelemetrys_variables_are_in_the_environment_while_its_sdk_reads_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OTEL_SERVICE_NAME", "ours")
+    settings = pickle.loads(pickle.dumps(Settings.load()))
+    monkeypatch.setenv("OTEL_SERVICE_NAME", "another")
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
+    with settings.opentelemetry() as variables:
+        now = {name: text for name, text in os.environ.items() if name.startswith("OTEL_")}
+        assert now == variables == {"OTEL_SERVICE_NAME": "ours"}
+    assert os.environ["OTEL_SERVICE_NAME"] == "another"
+    assert os.environ["OTEL_SDK_DISABLED"] == "true"
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"), [("COUNCIL_LOG_FORMAT", "xml"), ("COUNCIL_LOG_LEVEL", "LOUD")]
+)
+def test_a_log_of_another_kind_is_refused(
+    monkeypatch: pytest.MonkeyPatch, variable: str, text: str
+) -> None:
+    monkeypatch.setenv(variable, text)
+    with pytest.raises(InvalidSettings, match=variable):
+        Settings.load()

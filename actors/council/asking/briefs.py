@@ -29,7 +29,7 @@ from actors.council.judging.ballots import votes_of
 from actors.council.session import Session
 from actors.messages.calls import GenerateCall, LabelledAnswer, SynthesisBrief
 from actors.messages.events import CHAIRMAN, Stage
-from actors.messages.requests import ModelOptions, Question, WorkerRequest
+from actors.messages.requests import NOWHERE, ModelOptions, Origin, Question, WorkerRequest
 
 LONGEST_STANDING = "mean score 10.0 of 10, 10 votes"
 LONGEST_COUNT = "10 of 10 responses give this answer: 1234567890. Depart from it only where " * 2
@@ -161,11 +161,17 @@ def synthesis_call(brief: SynthesisBrief) -> GenerateCall:
         messages=synthesis_messages(brief.question, answers, judged, brief.seed),
         options=_bounded(CHAIRMAN_OPTIONS, brief.num_predict),
         timeout_s=brief.timeout_s,
+        origin=brief.origin,
     )
 
 
 def worker_call(
-    call_id: str, request: WorkerRequest, model: str, num_predict: int, timeout_s: float
+    call_id: str,
+    request: WorkerRequest,
+    model: str,
+    num_predict: int,
+    timeout_s: float,
+    origin: Origin = NOWHERE,
 ) -> GenerateCall:
     """The stateless call (seed: `/api/generate`): exactly what the client sent."""
     wanted = request.options.num_predict or num_predict
@@ -176,6 +182,7 @@ def worker_call(
         options=request.options.model_copy(update={"num_predict": wanted}),
         format=request.format,
         timeout_s=timeout_s,
+        origin=origin,
     )
 
 

@@ -12,7 +12,7 @@ from actors.council.table.model_names import canonical
 from actors.messages.calls import GenerateCall, Generated
 from actors.messages.nodes import NodeReport
 
-_OF_THE_ASKER = {"call_id", "timeout_s"}
+_OF_THE_ASKER = {"call_id", "timeout_s", "origin"}
 _NAMED_BY_DIGEST = {"model"}
 
 
