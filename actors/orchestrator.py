@@ -21,9 +21,11 @@ from actors.council.session import Session, replay
 from actors.council.telling import minutes
 from actors.errors import CouncilError, SessionFinished, SessionRunning, Superseded
 from actors.hearing import Chairman, Hearing
+from actors.messages.calls import Generated
 from actors.messages.configs import OrchestratorConfig
 from actors.messages.events import AnswerEvent, DeltaEvent, LiveEvent, Stage, StoredEvent
 from actors.messages.nodes import ModelCatalogue, NodeReport, NodeStanding
+from actors.messages.readings import MeterReading
 from actors.messages.requests import (
     NOWHERE,
     CouncilRequest,
@@ -32,9 +34,11 @@ from actors.messages.requests import (
     WorkerResult,
 )
 from actors.messages.sessions import CouncilSession, SessionSummary
+from actors.meters.orchestrator import OrchestratorMeters
+from actors.meters.outlet import Outlet
 from actors.mistakes import told
 from actors.pool import Pool
-from actors.record import Record, stage_of
+from actors.record import Record, stage_of, witnessed_by
 from actors.sitting import Sitting
 from actors.store.session_rows import Idempotency
 from actors.store.sessions import SessionStore
@@ -45,10 +49,15 @@ log = logging.getLogger(__name__)
 
 
 class CouncilOrchestrator:
-    """`make_pool` is called once, in this process. Every method raises only `CouncilError`s."""
+    """`make_pool` and `make_outlet` (for meters, beside `meters()`) are called once, here. Every
+    method raises only `CouncilError`s."""
 
     def __init__(
-        self, config: OrchestratorConfig, make_pool: Callable[[], Pool], chairman: Chairman
+        self,
+        config: OrchestratorConfig,
+        make_pool: Callable[[], Pool],
+        chairman: Chairman,
+        make_outlet: Callable[[], Outlet] | None = None,
     ) -> None:
         self._config = config
         self._limits = Limits(config.num_predict, config.review_tokens)
@@ -60,6 +69,10 @@ class CouncilOrchestrator:
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._sittings: dict[str, Sitting] = {}
         self._arriving: dict[str, asyncio.Event] = {}
+        self._meters = OrchestratorMeters(
+            lambda: (len(self._sittings), self._pool.occupancy()), make_outlet and make_outlet()
+        )
+        self._witness = witnessed_by(self._meters.heard)
         self._superseded = False
         self._resumed = False
         self._starting = asyncio.get_running_loop().create_task(self._start())
@@ -200,11 +213,22 @@ class CouncilOrchestrator:
     async def generate(self, request: WorkerRequest, origin: Origin = NOWHERE) -> WorkerResult:
         """One stateless generation on whichever PC the pool picks. Raises `QueueFull` too."""
         model, timeout_s = await self._summons.model(request.model), self._config.deadline_s
-        with self._admission.call(request, model) as heard:
+        with self._admission.call(request, model) as counted:
+
+            def heard(said: Generated) -> None:
+                counted(said)
+                self._meters.generated(model, said)
+
             return await generate(self._pool, request, model, self._limits, timeout_s, heard)
+
+    async def meters(self) -> tuple[MeterReading, ...]:
+        """What was counted since this process began, and how things stand now."""
+        await self._started()
+        return self._meters.readings()
 
     async def close(self) -> None:
         """Stops hearing without closing the sessions: the next start goes on with them."""
+        self._meters.close()
         sittings = list(self._sittings.values())
         for sitting in sittings:
             sitting.adjourn()
@@ -244,7 +268,7 @@ class CouncilOrchestrator:
         return minutes.view(session, places.get(session.session_id))
 
     def _hear(self, session: Session) -> Record:
-        record = Record(session, self._store.append)
+        record = Record(session, self._store.append, self._witness)
         hearing = Hearing(record, self._pool, self._chairman, self._limits)
         self._sittings[session.session_id] = Sitting(record, hearing, self._ended)
         self._admission.follow(session.session_id, lambda: record.session)

@@ -27,6 +27,7 @@ from actors.messages.events import (
     Stage,
     StoredEvent,
 )
+from actors.mistakes import told
 
 Witness = Callable[[Session, StoredEvent], None]
 """Told of each event once it is committed, with the session after it; must not raise."""
@@ -41,6 +42,20 @@ log = logging.getLogger(__name__)
 
 
 def _nobody(session: Session, event: StoredEvent) -> None: ...
+
+
+def witnessed_by(*witnesses: Witness) -> Witness:
+    """All of them as one. What one of them fails at is logged: whoever watches a session must not
+    hurt it."""
+
+    def tell(session: Session, event: StoredEvent) -> None:
+        for witness in witnesses:
+            try:
+                witness(session, event)
+            except Exception as error:  # the rim: a mistake of ours
+                log.error("session %s: a witness failed: %s", session.session_id, told(error))
+
+    return tell
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ from ray.actor import ActorHandle
 from actors.chairman import RemoteChairmanActor
 from actors.messages.configs import OrchestratorConfig
 from actors.messages.procedure import ProcedureDefaults
+from actors.meters.catalogue import OF_COUNCIL
+from actors.meters.ray_metrics import RayMetrics
 from actors.ollama.deadlines import Deadlines
 from actors.orchestrator import RemoteCouncilOrchestrator
 from actors.remote import RemoteChairman
@@ -46,7 +48,10 @@ def start_council(settings: Settings) -> ActorHandle:
     here: dict[str, float] = {HEAD: TOUCH}
     chairman = RemoteChairmanActor.options(**detached(CHAIRMAN, here)).remote()
     orchestrator = RemoteCouncilOrchestrator.options(**detached(ORCHESTRATOR, here)).remote(
-        orchestrator_config(settings), partial(_pool, settings), RemoteChairman(chairman)
+        orchestrator_config(settings),
+        partial(_pool, settings),
+        RemoteChairman(chairman),
+        partial(RayMetrics, OF_COUNCIL),
     )
     ray.get(orchestrator.__ray_ready__.remote(), timeout=READY_S)
     return orchestrator

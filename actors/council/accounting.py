@@ -115,7 +115,9 @@ def session_latency(
 
 
 def _of(stage: Stage, answers: Iterable[AnswerEvent]) -> list[AnswerEvent]:
-    return [answer for answer in answers if _STAGE_OF.get(type(answer)) == stage and _asked(answer)]
+    return [
+        answer for answer in answers if _STAGE_OF.get(type(answer)) == stage and was_asked(answer)
+    ]
 
 
 def one_call(first: Generated, second: Generated) -> Generated:
@@ -137,7 +139,7 @@ def stage_of(answer: AnswerEvent) -> Stage:
     return _STAGE_OF[type(answer)]
 
 
-def _asked(answer: AnswerEvent) -> bool:
+def was_asked(answer: AnswerEvent) -> bool:
     """False for an opinion that stands as the answer: no model was asked for it."""
     stands_in = isinstance(answer, FinalAnswerGiven) and (
         answer.fallback is not None or answer.basis == "opinion"
