@@ -1,8 +1,8 @@
 """The HTTP interface over a Council, as one FastAPI application. Runs without Ray.
 
 From the outside in: `metered.Metered` (counts), `edge.Edge` (ids, problems, safe headers),
-`hosts.KnownHosts`, CORS if asked for, `access.Gate` (keys, tickets, origins), `bodies.StrictBodies`,
-the routes.
+`hosts.KnownHosts`, CORS if asked for, `access.Gate` (keys, tickets, origins),
+`bodies.StrictBodies`, the routes.
 """
 
 from collections.abc import Callable
