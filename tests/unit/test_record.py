@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 import pytest
 
 from actors import record as record_module
-from actors.council.session import begin
+from actors.council.session import Session, begin
 from actors.errors import SessionFinished, StoreUnavailable
 from actors.messages.calls import Delta
 from actors.messages.events import AgentStarted, LiveEvent, NoticeGiven, StoredEvent
-from actors.record import Record
+from actors.record import Record, witnessed_by
 from tests.unit.test_deliberation import started
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -134,3 +134,15 @@ async def test_the_witness_is_told_each_event_once_it_is_kept_with_the_session_a
     store.gate.set()
     await hearing
     assert seen == [("notice", 2, 2)]
+
+
+async def test_a_witness_that_fails_hurts_neither_the_session_nor_the_other_witnesses() -> None:
+    def fails(session: Session, event: StoredEvent) -> None:
+        raise ValueError("a bug")
+
+    store, seen = Store(), []
+    record = Record(
+        begin(started()), store.append, witnessed_by(fails, lambda s, e: seen.append(e.kind))
+    )
+    await record.hear(notice("kept"))
+    assert [n.code for n in record.session.notices] == ["kept"] and seen == ["notice"]
