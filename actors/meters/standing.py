@@ -2,14 +2,23 @@
 asked for, and time and again for an outlet that cannot ask."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable
 
 from actors.council.table.model_names import canonical
 from actors.messages.occupancy import Occupancy
-from actors.meters import catalogue
+from actors.meters.catalogue import (
+    BREAKER_OPEN,
+    OPEN_SESSIONS,
+    QUEUE_DEPTH,
+    RESIDENT_MODELS,
+    SLOTS,
+    Meter,
+)
 from actors.meters.labels import Bounded
 from actors.meters.outlet import Labels, Outlet
 
+GAUGES = (OPEN_SESSIONS, QUEUE_DEPTH, SLOTS, RESIDENT_MODELS, BREAKER_OPEN)
 EVERY_S = 5.0
 """Ray tells what was set within its last ten seconds."""
 
@@ -32,20 +41,18 @@ class StandingMeters:
     def read(self) -> None:
         """Sets all gauges as things are now."""
         sessions, occupancy = self._look()
-        pcs = {self._pcs(pc.name): pc for pc in occupancy.pcs}
-        slots: dict[Labels, float] = {}
-        for name, pc in pcs.items():
-            slots[name, "busy"] = pc.busy
-            slots[name, "free"] = max(0, pc.slots - pc.busy)
-        queued: dict[Labels, float] = {}
+        told: dict[Meter, dict[Labels, float]] = {meter: defaultdict(float) for meter in GAUGES}
+        told[OPEN_SESSIONS][()] = sessions
         for model, calls in occupancy.queued.items():
-            label = (self._models(canonical(model)),)
-            queued[label] = queued.get(label, 0) + calls
-        self._outlet.set(catalogue.OPEN_SESSIONS, {(): sessions})
-        self._outlet.set(catalogue.QUEUE_DEPTH, queued)
-        self._outlet.set(catalogue.SLOTS, slots)
-        self._outlet.set(catalogue.RESIDENT_MODELS, {(n,): len(pc.models) for n, pc in pcs.items()})
-        self._outlet.set(catalogue.BREAKER_OPEN, {(n,): pc.breaker_open for n, pc in pcs.items()})
+            told[QUEUE_DEPTH][self._models(canonical(model)),] += calls
+        for pc in occupancy.pcs:
+            name = self._pcs(pc.name)
+            told[SLOTS][name, "busy"] += pc.busy
+            told[SLOTS][name, "free"] += max(0, pc.slots - pc.busy)
+            told[RESIDENT_MODELS][name,] += len(pc.models)
+            told[BREAKER_OPEN][name,] += pc.breaker_open
+        for meter, values in told.items():
+            self._outlet.set(meter, values)
 
     async def keep_reading(self) -> None:
         """Until it is cancelled."""
