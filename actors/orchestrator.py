@@ -28,9 +28,11 @@ from actors.errors import (
     Superseded,
 )
 from actors.hearing import Chairman, Hearing
+from actors.messages.calls import Generated
 from actors.messages.configs import OrchestratorConfig
 from actors.messages.events import AnswerEvent, DeltaEvent, LiveEvent, Stage, StoredEvent
 from actors.messages.nodes import ModelCatalogue, NodeReport, NodeStanding
+from actors.messages.readings import MeterReading
 from actors.messages.requests import (
     NOWHERE,
     CouncilRequest,
@@ -39,6 +41,8 @@ from actors.messages.requests import (
     WorkerResult,
 )
 from actors.messages.sessions import CouncilSession, SessionSummary
+from actors.meters.orchestrator import OrchestratorMeters
+from actors.meters.outlet import Outlet
 from actors.mistakes import told
 from actors.pool import Pool
 from actors.record import Record, stage_of
@@ -55,8 +59,9 @@ log = logging.getLogger(__name__)
 
 
 class CouncilOrchestrator:
-    """`make_pool` and `make_collector` (of traces; None = there are none) are called once, in this
-    process. Every method raises only `CouncilError`s."""
+    """`make_pool`, `make_collector` (of traces; None = there are none) and `make_outlet` (of meters,
+    beside `meters()`) are called once, in this process. Every method raises only `CouncilError`s.
+    """
 
     def __init__(
         self,
@@ -64,6 +69,7 @@ class CouncilOrchestrator:
         make_pool: Callable[[], Pool],
         chairman: Chairman,
         make_collector: Callable[[], Collector | None] = lambda: None,
+        make_outlet: Callable[[], Outlet] | None = None,
     ) -> None:
         self._config = config
         self._limits = Limits(config.num_predict, config.review_tokens)
@@ -77,6 +83,9 @@ class CouncilOrchestrator:
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._sittings: dict[str, Sitting] = {}
         self._arriving: dict[str, asyncio.Event] = {}
+        self._meters = OrchestratorMeters(
+            lambda: (len(self._sittings), self._pool.occupancy()), make_outlet and make_outlet()
+        )
         self._superseded = False
         self._resumed = False
         self._starting = asyncio.get_running_loop().create_task(self._start())
@@ -230,13 +239,24 @@ class CouncilOrchestrator:
     async def generate(self, request: WorkerRequest, origin: Origin = NOWHERE) -> WorkerResult:
         """One stateless generation on whichever PC the pool picks. Raises `QueueFull` too."""
         model, timeout_s = await self._summons.model(request.model), self._config.deadline_s
-        with self._admission.call(request, model) as heard:
+        with self._admission.call(request, model) as counted:
+
+            def heard(said: Generated) -> None:
+                counted(said)
+                self._meters.generated(model, said)
+
             return await generate(
                 self._pool, self._cache, request, model, self._limits, timeout_s, heard, origin
             )
 
+    async def meters(self) -> tuple[MeterReading, ...]:
+        """What was counted since this process began, and how things stand now."""
+        await self._started()
+        return self._meters.readings()
+
     async def close(self) -> None:
         """Stops hearing without closing the sessions: the next start goes on with them."""
+        self._meters.close()
         sittings = list(self._sittings.values())
         for sitting in sittings:
             sitting.adjourn()
@@ -282,7 +302,7 @@ class CouncilOrchestrator:
 
     def _hear(self, session: Session) -> Record:
         traces, started = self._traces, session.started
-        record = Record(session, self._store.append, traces.witness)
+        record = Record(session, self._store.append, traces.witness, self._meters.heard)
         sampled = traces.sampled(started)
         hearing = Hearing(record, self._pool, self._cache, self._chairman, self._limits, sampled)
         with speaking_of(traces.about(started)):

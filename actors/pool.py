@@ -10,6 +10,7 @@ from typing import Protocol
 
 from actors.messages.calls import Agent
 from actors.messages.nodes import NodeReport, NodeStanding
+from actors.messages.occupancy import Occupancy
 from actors.retries import RetryBudget
 
 
@@ -76,6 +77,10 @@ class Pool(Protocol):
 
     async def standings(self) -> tuple[NodeStanding, ...]:
         """How every PC that is there takes part, by name."""
+        ...
+
+    def occupancy(self) -> Occupancy:
+        """How busy the PCs are this moment, as far as is known. Asks nobody."""
         ...
 
     async def drain(self, node: str) -> NodeStanding:

@@ -27,6 +27,7 @@ from actors.messages.events import (
     Stage,
     StoredEvent,
 )
+from actors.mistakes import told
 
 Witness = Callable[[Session, StoredEvent], None]
 """Told of each event once it is committed, with the session after it; must not raise."""
@@ -140,7 +141,10 @@ class Record:
             self.audience.forget(stage_of(item), item.agent_id)
         self.audience.announce(item)
         for witness in self._witnesses:
-            witness(self.session, item)
+            try:
+                witness(self.session, item)
+            except Exception as error:  # whoever watches a session must not hurt it
+                log.error("session %s: a witness failed: %s", self.session.session_id, told(error))
 
     async def _commit(self, events: list[StoredEvent]) -> list[StoredEvent]:
         while events:

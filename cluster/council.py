@@ -6,6 +6,7 @@ from typing import Protocol
 
 from actors.messages.events import LiveEvent, StoredEvent
 from actors.messages.nodes import ModelCatalogue, NodeReport, NodeStanding
+from actors.messages.readings import MeterReading
 from actors.messages.requests import (
     NOWHERE,
     CouncilRequest,
@@ -81,4 +82,8 @@ class Council(Protocol):
 
     async def readiness(self) -> dict[str, bool]:
         """What must be true to serve: `store` writable, `agents` (at least one placeable)."""
+        ...
+
+    async def meters(self) -> tuple[MeterReading, ...]:
+        """What the council counted, and how things stand now. At once, or `CouncilUnavailable`."""
         ...

@@ -11,6 +11,8 @@ from ray.actor import ActorHandle
 from actors.chairman import RemoteChairmanActor
 from actors.messages.configs import OrchestratorConfig
 from actors.messages.procedure import ProcedureDefaults
+from actors.meters.catalogue import OF_COUNCIL
+from actors.meters.ray_metrics import RayMetrics
 from actors.mistakes import told
 from actors.ollama.deadlines import Deadlines
 from actors.orchestrator import RemoteCouncilOrchestrator
@@ -63,6 +65,7 @@ def start_council(settings: Settings) -> ActorHandle:
         partial(_pool, settings),
         RemoteChairman(chairman),
         partial(collector, settings),
+        partial(RayMetrics, OF_COUNCIL),
     )
     ray.get(orchestrator.__ray_ready__.remote(), timeout=READY_S)
     return orchestrator

@@ -27,10 +27,12 @@ from actors.errors import (
     model_call_error,
 )
 from actors.messages.nodes import Duty, NodeReport, NodeStanding
+from actors.messages.occupancy import Occupancy
 from actors.pool import Demand, Lease
 from actors.retries import RetryBudget
 from cluster.drains import Drains
 from cluster.hosts import Hosts
+from cluster.occupancy import occupancy
 from cluster.placement import emptied, plan, still_needed
 from cluster.residents import Resident, Residents
 from cluster.roster import Roster
@@ -149,6 +151,10 @@ class CouncilPool:
         """How every PC that is there takes part, by name."""
         await self._scouts.ready()
         return tuple(map(self._standing, sorted(self._roster.entries)))
+
+    def occupancy(self) -> Occupancy:
+        """Of the PCs that were seen so far."""
+        return occupancy(*self._situation())
 
     async def drain(self, node: str) -> NodeStanding:
         """Raises `NodeNotFound`, `StoreUnavailable`."""

@@ -18,6 +18,7 @@ from ray.exceptions import RayError, RayTaskError
 from actors.errors import CouncilError, CouncilUnavailable
 from actors.messages.events import LiveEvent, SessionClosed, StoredEvent
 from actors.messages.nodes import ModelCatalogue, NodeReport, NodeStanding
+from actors.messages.readings import MeterReading
 from actors.messages.requests import (
     NOWHERE,
     CouncilRequest,
@@ -33,6 +34,8 @@ log = logging.getLogger(__name__)
 
 PATIENCE_S = 60.0
 """How long a restarting orchestrator is waited for."""
+SCRAPE_S = 5.0
+"""How long whoever wants to read the meters waits at most; Prometheus gives up after 10 s."""
 
 
 class RayCouncil:
@@ -120,6 +123,14 @@ class RayCouncil:
     async def readiness(self) -> dict[str, bool]:
         self._refuse_at_the_end()
         return await self._once(lambda a: a.readiness.remote())
+
+    async def meters(self) -> tuple[MeterReading, ...]:
+        """Who scrapes comes again soon: a restarting orchestrator is not waited for."""
+        try:
+            async with asyncio.timeout(SCRAPE_S):
+                return await self._once(lambda a: a.meters.remote())
+        except TimeoutError:
+            raise CouncilUnavailable("The orchestrator does not answer just now.") from None
 
     def _refuse_at_the_end(self) -> None:
         if self._is_stopping():

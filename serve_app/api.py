@@ -1,7 +1,8 @@
 """The HTTP interface over a Council, as one FastAPI application. Runs without Ray.
 
-From the outside in: `edge.Edge` (ids, problems, safe headers), `hosts.KnownHosts`, CORS if asked
-for, `access.Gate` (keys, tickets, origins), `bodies.StrictBodies`, the routes.
+From the outside in: `metered.Metered` (counts), `edge.Edge` (ids, problems, safe headers),
+`hosts.KnownHosts`, CORS if asked for, `access.Gate` (keys, tickets, origins),
+`bodies.StrictBodies`, the routes.
 """
 
 from collections.abc import Callable
@@ -12,15 +13,19 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi.openapi.utils import get_openapi
 from starlette.types import Lifespan
 
+from actors.meters.catalogue import OF_HTTP
+from actors.meters.outlet import Outlet, Outlets
+from actors.meters.registry import MeterRegistry
 from cluster.council import Council
 from serve_app.access import Gate
 from serve_app.attempts import Attempts
 from serve_app.configuration import ApiConfig
 from serve_app.edge import install
 from serve_app.hosts import KnownHosts
+from serve_app.metered import Metered
 from serve_app.routes import cluster as cluster_routes
 from serve_app.routes import council as council_routes
-from serve_app.routes import docs, events, page, tickets, worker
+from serve_app.routes import docs, events, metrics, page, tickets, worker
 from serve_app.routes.answers import once_each, problem_schema
 from serve_app.routes.health import health_router
 from serve_app.tickets import Tickets
@@ -42,8 +47,10 @@ def build_api(
     council: Council | Callable[[], Council],
     config: ApiConfig,
     lifespan: Lifespan[FastAPI] | None = None,
+    outlet: Outlet | None = None,
 ) -> FastAPI:
-    """The application. A callable is called once, here."""
+    """The application. A callable is called once, here. `outlet`: where HTTP's own meters go beside
+    `/metrics`."""
     app = FastAPI(
         title=TITLE,
         version=config.version,
@@ -57,6 +64,7 @@ def build_api(
     app.state.config = config
     app.state.tickets = Tickets()
     app.state.attempts = Attempts()
+    app.state.meters = MeterRegistry(OF_HTTP)
     app.include_router(council_routes.router)
     app.include_router(cluster_routes.router)
     app.include_router(events.router)
@@ -64,6 +72,7 @@ def build_api(
     app.include_router(worker.router)
     app.include_router(health_router("/health"))
     app.include_router(health_router("/api/health"))
+    app.include_router(metrics.router)
     app.include_router(page.router)
     app.include_router(docs.router)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
@@ -72,6 +81,7 @@ def build_api(
         _allow_origins(app, config.cors_origins)
     app.add_middleware(KnownHosts, hosts=config.hosts)
     install(app, config.max_body)
+    app.add_middleware(Metered, outlet=Outlets(app.state.meters, *((outlet,) if outlet else ())))
     return app
 
 

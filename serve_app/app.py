@@ -15,6 +15,8 @@ from fastapi import FastAPI
 from ray import serve
 from ray.serve._private import replica
 
+from actors.meters.catalogue import OF_HTTP
+from actors.meters.ray_metrics import RayMetrics
 from cluster.council import Council
 from serve_app.api import build_api
 from serve_app.configuration import ApiConfig
@@ -39,7 +41,7 @@ class CouncilApi:
         _grpc_on_loopback()
 
     def __serve_build_asgi_app__(self) -> FastAPI:
-        return build_api(self._connect, self._config, self._lifespan)
+        return build_api(self._connect, self._config, self._lifespan, RayMetrics(OF_HTTP))
 
     @asynccontextmanager
     async def _lifespan(self, app: FastAPI) -> AsyncIterator[None]:

@@ -1,4 +1,4 @@
-"""The outermost ring: every request gets an id, every error leaves as a problem, and every answer
+"""The outer ring: every request gets an id, every error leaves as a problem, and every answer
 tells a browser to run, frame, guess and keep nothing of it.
 
 `install` is what an app calls; it knows nothing of the app's routes.
@@ -34,7 +34,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._\-]{1,64}", re.ASCII)
 
 
 def install(app: FastAPI, max_body: int = MAX_BODY) -> None:
-    """Call once, after every other `add_middleware`: `Edge` has to be outermost."""
+    """Call once, after every other `add_middleware`: only who counts may stand outside `Edge`."""
     problems.add_handlers(app)
     app.user_middleware.append(Middleware(StrictBodies, max_body=max_body))
     app.add_middleware(Edge)

@@ -24,6 +24,8 @@ from actors.messages.message import Message
 from actors.mistakes import told
 
 MEDIA_TYPE = "application/problem+json"
+PROBLEM = "problem"
+"""Where in a request's state the problem is that it was answered with."""
 _MAX_ERRORS = 20
 _MAX_DETAIL = 2_000
 _MAX_PART = 80
@@ -87,6 +89,18 @@ def from_status(
     )
 
 
+class ProblemResponse(Response):
+    """Leaves word of its problem in the request's state, for who counts refusals."""
+
+    def __init__(self, problem: Problem, body: bytes, headers: Mapping[str, str]) -> None:
+        super().__init__(body, problem.status, headers=headers, media_type=MEDIA_TYPE)
+        self._problem = problem
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope.setdefault("state", {})[PROBLEM] = self._problem
+        await super().__call__(scope, receive, send)
+
+
 def response(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
     body = json.dumps(problem.model_dump(mode="json", exclude_none=True), ensure_ascii=False)
     extra = {"Cache-Control": "no-store", **(headers or {})}
@@ -94,9 +108,7 @@ def response(problem: Problem, headers: Mapping[str, str] | None = None) -> Resp
         extra["Retry-After"] = str(max(1, math.ceil(problem.retry_after_s)))
     if problem.status == HTTPStatus.UNAUTHORIZED:
         extra.setdefault("WWW-Authenticate", "Bearer")
-    return Response(
-        body.encode("utf-8", "replace"), problem.status, headers=extra, media_type=MEDIA_TYPE
-    )
+    return ProblemResponse(problem, body.encode("utf-8", "replace"), extra)
 
 
 async def deny(error: CouncilError, scope: Scope, receive: Receive, send: Send) -> None:

@@ -47,6 +47,7 @@ from actors.messages.nodes import (
     NodeVitals,
     OllamaStatus,
 )
+from actors.messages.readings import MeterReading
 from actors.messages.requests import (
     NOWHERE,
     CouncilRequest,
@@ -67,6 +68,7 @@ from actors.messages.sessions import (
     SessionSummary,
     SessionTokenUsage,
 )
+from actors.meters.catalogue import OPEN_SESSIONS
 from serve_app.api import build_api
 from serve_app.configuration import ApiConfig
 
@@ -290,6 +292,13 @@ class FakeCouncil:
     async def readiness(self) -> dict[str, bool]:
         self._pass()
         return self.ready
+
+    async def meters(self) -> tuple[MeterReading, ...]:
+        self._pass()
+        sitting = sum(one.closed is None for one in self.sittings.values())
+        name = OPEN_SESSIONS.name
+        samples = ((name, {}, float(sitting)),)
+        return (MeterReading(name=name, kind="gauge", help=OPEN_SESSIONS.help, samples=samples),)
 
     def _pass(self) -> None:
         if self.failure is not None:

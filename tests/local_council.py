@@ -25,6 +25,7 @@ from actors.messages.calls import Agent, CallFailed, Delta, GenerateCall, Genera
 from actors.messages.configs import OrchestratorConfig
 from actors.messages.events import LiveEvent, StoredEvent
 from actors.messages.nodes import ModelCatalogue, NodeReport, NodeStanding
+from actors.messages.readings import MeterReading
 from actors.messages.requests import NOWHERE, CouncilRequest, Origin, WorkerRequest, WorkerResult
 from actors.messages.sessions import CouncilSession, SessionSummary
 from actors.ollama.deadlines import Deadlines
@@ -215,6 +216,9 @@ class LocalCouncil:
 
     async def readiness(self) -> dict[str, bool]:
         return await self.orchestrator.readiness()
+
+    async def meters(self) -> tuple[MeterReading, ...]:
+        return await self.orchestrator.meters()
 
 
 @asynccontextmanager

@@ -20,6 +20,7 @@ from actors.messages.calls import (
     TokenUsage,
 )
 from actors.messages.nodes import InstalledModel, NodeReport, NodeStanding, OllamaStatus
+from actors.messages.occupancy import Occupancy, PcOccupancy
 from actors.pool import Demand, Lease
 from actors.retries import RetryBudget
 
@@ -147,6 +148,10 @@ class ScriptedPool:
 
     async def standings(self) -> tuple[NodeStanding, ...]:
         return ()
+
+    def occupancy(self) -> Occupancy:
+        pc = PcOccupancy(name="pc1", busy=0, slots=3, models=self.models)
+        return Occupancy(queued=dict.fromkeys(self.models, 0), pcs=(pc,))
 
     async def drain(self, node: str) -> NodeStanding:
         raise NodeNotFound(node)

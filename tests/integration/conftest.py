@@ -1,6 +1,8 @@
-"""One local Ray for the whole tier, and a fake Ollama behind it."""
+"""One local Ray for the whole tier, and a fake Ollama behind it; at the tier's end one council that
+several modules look at from outside."""
 
 import os
+import secrets
 import shutil
 import tempfile
 import warnings
@@ -10,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes import FakeOllama, threaded
+from tests.served_council import served_council
 
 MODELS = ("alpha", "beta", "gamma", "delta")
 
@@ -54,6 +57,7 @@ def local_ray(fake_ollama: FakeOllama) -> Iterator[None]:
                 "env_vars": {"PYTHONPATH": str(Path(__file__).parents[2])},
                 "worker_process_setup_hook": LOGS,
             },
+            _system_config={"metrics_report_interval_ms": 1000},
         )
         yield
         ray.shutdown()
@@ -63,3 +67,22 @@ def local_ray(fake_ollama: FakeOllama) -> Iterator[None]:
         else:
             os.environ[name] = value
     shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def canary() -> str:
+    """A word that stands nowhere else."""
+    return f"canary{secrets.token_hex(4)}"
+
+
+@pytest.fixture(scope="session")
+def watched_council(local_ray: None, canary: str) -> Iterator[str]:
+    """Where it is served; its key begins with the canary. Whoever uses it runs last: until its end
+    no other council can be on this Ray."""
+    (Path(os.environ["COUNCIL_HOME"]) / "api_key").write_text(f"{canary}key")
+    with served_council() as url:
+        yield url
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: "watched_council" in getattr(item, "fixturenames", ()))

@@ -2,8 +2,6 @@
 export, has a word of a question, of an answer or of a key."""
 
 import os
-import secrets
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -11,23 +9,13 @@ import pytest
 
 from tests.fakes import FakeOllama
 from tests.fakes import replies as say
-from tests.served_council import served_council
 
 pytestmark = pytest.mark.integration
 
-WORD = f"canary{secrets.token_hex(4)}"
 
-
-@pytest.fixture(scope="module")
-def url(local_ray: None) -> Iterator[str]:
-    (Path(os.environ["COUNCIL_HOME"]) / "api_key").write_text(f"{WORD}key")
-    with served_council() as url:
-        yield url
-
-
-def ask(url: str, *models: str) -> httpx.Response:
-    seats = [{"model": model, "system": f"{WORD} system"} for model in models]
-    question = {"query": f"Why {WORD}?", "selected_agents": seats, "chairman_model": "gamma"}
+def ask(url: str, word: str, *models: str) -> httpx.Response:
+    seats = [{"model": model, "system": f"{word} system"} for model in models]
+    question = {"query": f"Why {word}?", "selected_agents": seats, "chairman_model": "gamma"}
     return httpx.post(f"{url}/api/council/query", json=question, timeout=60)
 
 
@@ -42,18 +30,19 @@ def logs() -> dict[Path, bytes]:
 
 
 def test_row_45_no_log_on_disk_and_no_metric_has_a_word_of_it(
-    url: str, fake_ollama: FakeOllama
+    watched_council: str, canary: str, fake_ollama: FakeOllama
 ) -> None:
-    answered = ask(url, "alpha", "beta")
-    assert answered.status_code == 200 and WORD in answered.text
+    url = watched_council
+    answered = ask(url, canary, "alpha", "beta")
+    assert answered.status_code == 200 and canary in answered.text
     fake_ollama.always(
         lambda request: request.path == "/api/chat" and request.model.startswith("delta"),
-        say.error(500, f"cannot answer {WORD}"),
+        say.error(500, f"cannot answer {canary}"),
     )
     try:
-        assert ask(url, "delta").status_code == 502
-        httpx.get(f"{url}/health?token={WORD}", timeout=10)
-        httpx.post(f"{url}/api/council/query", content=WORD, timeout=10)
+        assert ask(url, canary, "delta").status_code == 502
+        httpx.get(f"{url}/health?token={canary}", timeout=10)
+        httpx.post(f"{url}/api/council/query", content=canary, timeout=10)
     finally:
         fake_ollama.unscript()
     import ray
@@ -61,8 +50,8 @@ def test_row_45_no_log_on_disk_and_no_metric_has_a_word_of_it(
     kept = logs()
     assert any(path.name.startswith("worker-") for path in kept)
     assert sum(map(len, kept.values())) > 10_000
-    assert not [path for path, content in kept.items() if WORD.encode() in content]
+    assert not [path for path, content in kept.items() if canary.encode() in content]
     for node in ray.nodes():
         exported = httpx.get(f"http://127.0.0.1:{node['MetricsExportPort']}/metrics", timeout=10)
         assert exported.status_code == 200 and "ray_" in exported.text
-        assert WORD not in exported.text
+        assert canary not in exported.text

@@ -124,7 +124,9 @@ async def test_row_45_of_a_council_that_sits_nothing_is_told_elsewhere(
             assert not any(secret in whole(told) for secret in (KEY, JOIN, ENV, "idempotency"))
         assert PROMPT in (await http.get(f"/api/council/sessions?q={PROMPT}")).text
         for path in PUBLIC:
-            assert WORD not in whole(await http.get(path)), path
+            shown = whole(await http.get(path))
+            assert WORD not in shown and session["session_id"] not in shown, path
+        assert "council_tokens_total" in (await http.get("/metrics")).text
         one = {"model": "a:1", "prompt": PROMPT, "system": SYSTEM}
         assert (await http.post("/api/generate", json=one)).status_code == 200
         assert WORD not in whole(await http.post("/api/council/tickets", json={}))

@@ -20,6 +20,7 @@ from actors.errors import (
     NodeUnreachable,
 )
 from actors.messages.calls import CallFailed, ChatMessage, GenerateCall, Generated
+from actors.messages.occupancy import Occupancy, PcOccupancy
 from actors.messages.requests import ModelOptions
 from actors.pool import Demand, Lease
 from cluster.hosts import Site
@@ -427,3 +428,15 @@ class TestLeases:
             there: Lease = pickle.loads(pickle.dumps(lease))
         assert type(there.agent).__name__ == "FakeAgent"
         assert (there.node, there.num_ctx) == ("pc1", 4096)
+
+
+async def test_how_busy_the_pcs_are_is_told_at_once(opened: Open) -> None:
+    pool = opened(FakeHosts(FakePc("pc1", ("a:1", "b:1"), max_models=1)), PATIENT)
+    assert pool.occupancy() == Occupancy()
+    async with pool.lease(want("a:1")):
+        waits = asyncio.create_task(ask(pool, want("a:1", since=1.0)))
+        await until(lambda: pool.occupancy().queued == {"a:1": 1, "b:1": 0})
+        assert pool.occupancy().pcs == (PcOccupancy(name="pc1", busy=1, slots=1, models=("a:1",)),)
+    await waits
+    assert pool.occupancy().queued == {"a:1": 0, "b:1": 0}
+    assert pool.occupancy().pcs[0].busy == 0

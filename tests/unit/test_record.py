@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from actors import record as record_module
-from actors.council.session import begin
+from actors.council.session import Session, begin
 from actors.errors import SessionFinished, StoreUnavailable
 from actors.messages.calls import Delta
 from actors.messages.events import AgentStarted, LiveEvent, NoticeGiven, StoredEvent
@@ -134,3 +134,13 @@ async def test_the_witness_is_told_each_event_once_it_is_kept_with_the_session_a
     store.gate.set()
     await hearing
     assert seen == [("notice", 2, 2)]
+
+
+async def test_a_witness_that_fails_hurts_neither_the_session_nor_the_other_witnesses() -> None:
+    def fails(session: Session, event: StoredEvent) -> None:
+        raise ValueError("a bug")
+
+    store, seen = Store(), []
+    record = Record(begin(started()), store.append, fails, lambda s, e: seen.append(e.kind))
+    await record.hear(notice("kept"))
+    assert [n.code for n in record.session.notices] == ["kept"] and seen == ["notice"]

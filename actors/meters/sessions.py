@@ -1,0 +1,95 @@
+"""What the council counts: a witness of every session's events, and of single generations.
+
+An answer is counted when it is heard. A session that goes on after a restart is counted once, when
+it ends; what was heard of it before is not counted again.
+"""
+
+from datetime import timedelta
+from typing import get_args
+
+from actors.council.accounting import stage_latency, stage_of, was_asked
+from actors.council.session import Session, answers
+from actors.council.table.model_names import canonical
+from actors.council.telling.minutes import is_degraded
+from actors.messages.calls import CallTiming, Generated, TokenUsage
+from actors.messages.events import (
+    AbsenceNoted,
+    AgentStarted,
+    AnswerEvent,
+    FinalAnswerGiven,
+    RankingMade,
+    ReviewHeard,
+    SessionClosed,
+    Stage,
+    StoredEvent,
+)
+from actors.meters import catalogue
+from actors.meters.labels import Bounded, code
+from actors.meters.outlet import Outlet
+
+PARTS = ("queue", "network", "load", "prompt", "generate")
+MS = 1_000
+
+
+class SessionMeters:
+    """Calling it is being told of an event, as a `Witness` is."""
+
+    def __init__(self, outlet: Outlet, models: Bounded, pcs: Bounded) -> None:
+        self._outlet = outlet
+        self._models = models
+        self._pcs = pcs
+
+    def __call__(self, session: Session, event: StoredEvent) -> None:
+        if isinstance(event, AnswerEvent) and _is_a_call(session, event):
+            self._called(stage_of(event), event.model, event.node, event.usage, event.timing)
+        match event:
+            case AgentStarted(former=failed) if failed is not None:
+                self._outlet.add(catalogue.RETRIES, (code(failed.code),))
+            case AbsenceNoted():
+                self._outlet.add(catalogue.ABSENCES, (event.stage, code(event.code)))
+            case ReviewHeard(rankings=()):
+                self._outlet.add(catalogue.ABSTENTIONS)
+            case RankingMade(agreement=agreement) if agreement and agreement.kendall_w is not None:
+                self._outlet.observe(catalogue.AGREEMENT, (), agreement.kendall_w)
+            case FinalAnswerGiven(guard=guard) if guard is not None:
+                self._outlet.add(catalogue.GUARD, (guard.verdict,))
+            case SessionClosed():
+                self._ended(session, event)
+
+    def generated(self, model: str, said: Generated) -> None:
+        """A single generation was answered."""
+        self._called(catalogue.WORKER, model, said.node, said.usage, said.timing)
+
+    def _called(
+        self, stage: str, model: str, node: str, usage: TokenUsage, timing: CallTiming
+    ) -> None:
+        where = (stage, self._models(canonical(model)), self._pcs(node))
+        self._outlet.observe(catalogue.CALL_DURATION, where, timing.wall_ms / MS)
+        took = (timing.queue_ms, timing.network_ms, timing.load_ms)
+        for part, ms in zip(PARTS, (*took, timing.prompt_ms, timing.generate_ms), strict=True):
+            self._outlet.add(catalogue.CALL_PARTS, (part, *where), max(0, ms) / MS)
+        self._outlet.add(catalogue.TOKENS, ("prompt", *where), usage.prompt_tokens)
+        self._outlet.add(catalogue.TOKENS, ("completion", *where), usage.completion_tokens)
+
+    def _ended(self, session: Session, end: SessionClosed) -> None:
+        mode = session.procedure.mode
+        self._outlet.add(catalogue.SESSIONS, (_outcome(session, end), mode))
+        took = max(timedelta(), end.at - session.started.at)
+        self._outlet.observe(catalogue.SESSION_DURATION, (mode,), took.total_seconds())
+        heard = answers(session)
+        for stage in get_args(Stage):
+            if latency := stage_latency(stage, heard):
+                seconds = latency.total_duration_ms / MS
+                self._outlet.observe(catalogue.STAGE_DURATION, (stage,), seconds)
+
+
+def _is_a_call(session: Session, answer: AnswerEvent) -> bool:
+    """False for an opinion that stands as the answer, and where a draft was an answer before."""
+    again = isinstance(answer, FinalAnswerGiven) and session.draft is not None
+    return was_asked(answer) and not again
+
+
+def _outcome(session: Session, end: SessionClosed) -> str:
+    if end.outcome == "error":
+        return code(end.error_code)
+    return "degraded" if is_degraded(session) else "complete"
