@@ -4,6 +4,7 @@ import sys
 
 from cluster.ports import NoFreePorts
 from cluster.settings import InvalidSettings
+from serve_app.cli.completion import VARIABLE
 from serve_app.cli.program import program
 from serve_app.cli.terminal import Stop, show_stop
 
@@ -13,7 +14,7 @@ FAILED, INTERRUPTED = 1, 130
 def main() -> int:
     """The exit code."""
     try:
-        program(prog_name="./council")
+        program(prog_name="./council", complete_var=VARIABLE)
     except Stop as stop:
         show_stop(*stop.lines)
     except (InvalidSettings, NoFreePorts) as error:

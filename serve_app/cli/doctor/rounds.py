@@ -8,7 +8,8 @@ from rich.text import Text
 
 from cluster import run_record
 from cluster.settings import Settings
-from serve_app.cli.client import Client, address, key
+from serve_app.cli.address import address, key
+from serve_app.cli.client import Client
 from serve_app.cli.doctor import council, home, pc
 from serve_app.cli.doctor.finding import Finding, fault
 from serve_app.cli.terminal import Stop, out, printable, say
