@@ -8,6 +8,7 @@ from actors.errors import NoModelServer, StoreUnavailable
 from actors.messages.message import Message
 from actors.messages.nodes import (
     BreakerState,
+    ClockReading,
     InstalledModel,
     LoadedModel,
     MemoryUse,
@@ -32,7 +33,7 @@ class Ready(Message):
 
 
 class SystemOfNode(Message):
-    """Sizes in bytes; null where the PC has not told yet."""
+    """Sizes in bytes; null where the PC has not told yet. `clock`: its clock against PC1's."""
 
     name: str
     ip: str
@@ -41,6 +42,9 @@ class SystemOfNode(Message):
     memory: MemoryUse | None
     disk: MemoryUse | None
     uptime_s: int | None
+    clock: ClockReading | None
+    python: str | None
+    ray: str | None
 
 
 class SystemHealth(Message):
@@ -105,7 +109,7 @@ async def ready(council: CouncilAtHand) -> Response:
 
 
 async def system(council: CouncilAtHand) -> Response:
-    """CPU, memory, disk and uptime of each PC."""
+    """CPU, memory, disk, uptime, clock and versions of each PC."""
     return json_answer(SystemHealth(nodes=tuple(map(_system, await council.nodes()))))
 
 
@@ -129,6 +133,9 @@ def _system(report: NodeReport) -> SystemOfNode:
         memory=vitals and vitals.memory,
         disk=vitals and vitals.disk,
         uptime_s=vitals and vitals.uptime_s,
+        clock=report.clock,
+        python=report.python or None,
+        ray=report.ray or None,
     )
 
 

@@ -15,18 +15,8 @@ from serve_app.cli.program import program
 runner = CliRunner()
 COMMANDS = (
     *("up", "down", "ask", "status", "models", "sessions", "bench", "show", "watch"),
-    *(
-        "join",
-        "drain",
-        "service",
-        "deploy",
-        "key",
-        "token",
-        "backup",
-        "restore",
-        "doctor",
-        "completion",
-    ),
+    *("join", "drain", "service", "deploy", "key", "token", "backup", "restore"),
+    *("doctor", "completion", "test", "lint", "version"),
 )
 
 

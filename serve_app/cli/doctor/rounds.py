@@ -40,9 +40,14 @@ def findings(settings: Settings) -> Iterator[Finding]:
         yield council.absent(why_not, record is not None)
         return
     try:
-        yield from council.check(client)
+        yield from council.check(client, configured(settings))
     except Stop as stop:
         yield fault("council", *stop.lines[:2])
+
+
+def configured(settings: Settings) -> tuple[str, ...]:
+    """The models that the settings name."""
+    return (*settings.models, *filter(None, [settings.chairman_model]))
 
 
 def show(finding: Finding) -> None:
