@@ -17,12 +17,19 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from serve_app.api import build_api
 from serve_app.configuration import ApiConfig
 from serve_app.listener import listening
-from tests.fake_council import FakeCouncil, api
+from tests.fake_council import FakeCouncil
 
 ROOT = Path(__file__).parents[1]
-CLI = (sys.executable, "-m", "serve_app")
+ONE_BY_ONE = """
+import sys
+from serve_app.__main__ import main
+for words in sys.argv[1:]:
+    sys.argv = ["council", *words.split()]
+    main()
+"""
 
 
 def plain_environment(**changes: str) -> dict[str, str]:
@@ -32,6 +39,11 @@ def plain_environment(**changes: str) -> dict[str, str]:
     return {**kept, "TERM": "xterm-256color", "LC_ALL": "C.UTF-8", **changes}
 
 
+def commands(*several: str) -> list[str]:
+    """A process that runs one `./council` command after the other: Python starts once."""
+    return [sys.executable, "-c", ONE_BY_ONE, *several]
+
+
 class Terminal:
     """A command on a terminal."""
 
@@ -39,7 +51,7 @@ class Terminal:
         self, command: Sequence[str], env: dict[str, str], columns: int = 80, lines: int = 24
     ) -> None:
         self.shown = ""
-        self._master, slave = pty.openpty()
+        self.master, slave = pty.openpty()
         termios.tcsetwinsize(slave, (lines, columns))
         self.process = subprocess.Popen(
             command, cwd=ROOT, env=env, stdin=slave, stdout=slave, stderr=slave,
@@ -48,7 +60,7 @@ class Terminal:
         os.close(slave)
 
     def type(self, keys: str) -> None:
-        os.write(self._master, keys.encode())
+        os.write(self.master, keys.encode())
 
     def until(self, text: str, within_s: float = 30) -> str:
         """All that was shown, once `text` is in it."""
@@ -67,16 +79,16 @@ class Terminal:
 
     def close(self) -> None:
         with suppress(OSError):
-            os.close(self._master)
+            os.close(self.master)
         self.process.kill()
         self.process.wait()
 
     def _read(self, within_s: float) -> bool:
         """False once there is nothing more to come, in time at least."""
-        if within_s <= 0 or not select.select([self._master], [], [], within_s)[0]:
+        if within_s <= 0 or not select.select([self.master], [], [], within_s)[0]:
             return False
         try:
-            piece = os.read(self._master, 65536)
+            piece = os.read(self.master, 65536)
         except OSError as error:
             assert error.errno == errno.EIO, error
             return False
@@ -101,7 +113,7 @@ def answering(council: FakeCouncil) -> Iterator[int]:
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
-    served = listening(api(council, ApiConfig("1", "3.11", "2.60.0")), "127.0.0.1", 0)
+    served = listening(build_api(council, ApiConfig("1", "3.11", "2.60.0")), "127.0.0.1", 0)
     try:
         yield asyncio.run_coroutine_threadsafe(served.__aenter__(), loop).result(20)
     finally:

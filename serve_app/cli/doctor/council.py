@@ -117,4 +117,5 @@ def model_server(about: str, server: Json) -> Finding:
     if not server.get("connected"):
         why = printable(str(server.get("error") or "no reason was told"))
         return fault(about, f"its model server at {url} is not connected: {why}", "Start it there.")
-    return ok(about, f"its model server answers ({printable(str(server.get('version')))})")
+    version = printable(str(server.get("version") or "it tells no version"))
+    return ok(about, f"its model server answers ({version})")
