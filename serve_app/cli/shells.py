@@ -38,14 +38,14 @@ complete -F _council_completion council
 ZSH = r"""# Tab for ./council and council, in zsh.
 (( $+functions[compdef] )) || { autoload -Uz compinit && compinit }
 _council_completion() {
-    local reply line="${(j: :)words[1,CURRENT-1]} $PREFIX"
+    local reply tab=$'\t' line="${(j: :)words[1,CURRENT-1]} $PREFIX"
     local -a proposals
     while IFS= read -r reply; do
         if [[ $reply == "@files" ]]; then
             _files
             return
         fi
-        [[ -n $reply ]] && proposals+=("${${reply%%$'\t'*}//:/\\:}:${reply#*$'\t'}")
+        [[ -n $reply ]] && proposals+=("${${reply%%$tab*}//:/\\:}:${reply#*$tab}")
     done < <(@variable=@asks @council "$line" 2>/dev/null)
     _describe -V council proposals
 }
