@@ -3,6 +3,8 @@
 import asyncio
 import logging
 import os
+import platform
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -63,6 +65,7 @@ class NodeProbe:
 
     async def report(self) -> NodeReport:
         """The PC as it is now. Never raises: what cannot be told is None, or says why."""
+        began = time.monotonic()
         vitals, ollama, energy = await asyncio.gather(
             asyncio.to_thread(self._read_vitals), self._client.status(), self._read_energy()
         )
@@ -71,6 +74,9 @@ class NodeProbe:
             ip=self._local.ip,
             role=self._local.role,
             at=datetime.now(UTC),
+            took_s=time.monotonic() - began,
+            python=platform.python_version(),
+            ray=ray.__version__,
             vitals=vitals,
             energy=energy,
             ollama=ollama,

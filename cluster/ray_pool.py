@@ -6,6 +6,7 @@ that a PC is gone no call there raises.
 
 import asyncio
 import logging
+import time
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -19,7 +20,7 @@ from actors.messages.calls import Agent, CallFailed
 from actors.messages.nodes import NodeReport
 from actors.ollama.deadlines import Deadlines
 from actors.remote import RemoteAgent
-from cluster import launch
+from cluster import clocks, launch
 from cluster.hosts import Site
 from cluster.nodes import NodeView, views
 from cluster.pool import CouncilPool, PoolConfig
@@ -66,14 +67,17 @@ class RayHosts:
                 probe: Any = self._probes.get(node.node_id)
                 if probe is None:
                     probe = await asyncio.to_thread(launch.start_probe, node)
+                began = time.monotonic()
                 report: NodeReport = await _patiently(probe.report)
+                passed_s, now = time.monotonic() - began, datetime.now(UTC)
         except (RayError, TimeoutError) as error:
             log.warning("no report from %s: %s", node.name, type(error).__name__)
             self._probes.pop(node.node_id, None)
             role: Literal["head", "worker"] = "head" if node.is_head else "worker"
             return NodeReport(name=node.name, ip=node.ip, role=role, at=datetime.now(UTC))
         self._probes[node.node_id] = probe
-        return report
+        clock = clocks.reading(report.at, report.took_s, now, passed_s)
+        return report.model_copy(update={"clock": clock})
 
     async def start(self, site: Site) -> Agent | CallFailed:
         """An agent with its model loaded. One with another config is replaced."""

@@ -4,16 +4,19 @@ import sys
 
 from cluster.ports import NoFreePorts
 from cluster.settings import InvalidSettings
+from serve_app.cli.completion import VARIABLE
 from serve_app.cli.program import program
-from serve_app.cli.terminal import Stop, show_stop
+from serve_app.cli.terminal import PLAIN, Stop, show_stop
 
 FAILED, INTERRUPTED = 1, 130
 
 
 def main() -> int:
     """The exit code."""
+    if PLAIN:
+        plain_help()
     try:
-        program(prog_name="./council")
+        program(prog_name="./council", complete_var=VARIABLE)
     except Stop as stop:
         show_stop(*stop.lines)
     except (InvalidSettings, NoFreePorts) as error:
@@ -26,6 +29,13 @@ def main() -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else FAILED
     return FAILED
+
+
+def plain_help() -> None:
+    """Typer's help and its complaints about what was typed, without a control code."""
+    from typer import rich_utils
+
+    rich_utils.COLOR_SYSTEM, rich_utils.FORCE_TERMINAL = None, False
 
 
 if __name__ == "__main__":

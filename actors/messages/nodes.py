@@ -71,14 +71,26 @@ class OllamaStatus(Message):
     warnings: tuple[str, ...] = ()
 
 
+class ClockReading(Message):
+    """How many seconds a PC's clock is ahead of PC1's, to within `bound_s`."""
+
+    ahead_s: float
+    bound_s: float
+
+
 class NodeReport(Message):
-    """All of one PC, as of `at`. `max_models` = models its Ollama may keep loaded;
-    `num_parallel` = generations at once per model."""
+    """All of one PC, as of `at` by its own clock, told within `took_s` seconds. `max_models` =
+    models its Ollama may keep loaded; `num_parallel` = generations at once per model. `clock` is
+    added by who hears the report."""
 
     name: str
     ip: str
     role: Literal["head", "worker"]
     at: datetime
+    took_s: float = 0.0
+    clock: ClockReading | None = None
+    python: str = ""
+    ray: str = ""
     vitals: NodeVitals | None = None
     energy: NodeEnergy | None = None
     ollama: OllamaStatus | None = None

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 
 from serve_app.bench.contestants import Contestant
 from serve_app.bench.recommendation import Advice
@@ -47,7 +48,8 @@ def table(results: Results) -> Table:
         drawn.add_column(column, justify="left" if column == "Contestant" else "right")
     for one in results.contestants:
         style = "bold" if one == results.advice.smallest and results.advice.enough else None
-        drawn.add_row(*cells(one, results.advice.best_seat), style=style)
+        shown = (Text(cell) for cell in cells(one, results.advice.best_seat))
+        drawn.add_row(*shown, style=style)
     return drawn
 
 

@@ -19,6 +19,7 @@ from serve_app.cli.ask import seats_of
 from serve_app.cli.bench_folder import Folder, Options, opened
 from serve_app.cli.bench_progress import Told, progress
 from serve_app.cli.client import Client
+from serve_app.cli.fitting import Fitting
 from serve_app.cli.terminal import Stop, note, out, say, tell
 from serve_app.cli.trials import Trials
 
@@ -117,7 +118,7 @@ def _plotted(results: report.Results, folder: Folder) -> bool:
 
 
 def _show(results: report.Results) -> None:
-    out.print(report.table(results))
+    out.print(Fitting(report.table(results)))
     for line in report.notes(results):
         say(line, style="dim")
     say("")

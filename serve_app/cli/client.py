@@ -8,9 +8,8 @@ from typing import Any
 import httpx
 
 from cluster import run_record
-from cluster.run_record import RunRecord
-from cluster.secret_files import KEY
 from cluster.settings import Settings
+from serve_app.cli.address import address, headers, key
 from serve_app.cli.terminal import Stop
 
 NOT_UP = ("Start it with: ./council up",)
@@ -21,10 +20,9 @@ class Client:
 
     def __init__(self, base_url: str, key: str | None, http: httpx.Client | None = None) -> None:
         self.base_url = base_url
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
         timeout = httpx.Timeout(30, connect=5)
         self.http = http or httpx.Client(trust_env=False, timeout=timeout)
-        self.http.headers.update(headers)
+        self.http.headers.update(headers(key))
 
     def get(self, path: str, **params: Any) -> Any:
         return self.send("GET", path, params=params)
@@ -44,19 +42,6 @@ def client_of(settings: Settings) -> Client:
     """The council that runs on this PC, or the one that `COUNCIL_HOST`/`COUNCIL_PORT` name."""
     record = run_record.read(settings.home)
     return Client(address(settings, record), key(settings))
-
-
-def address(settings: Settings, record: RunRecord | None) -> str:
-    named = {"host", "port"} & settings.model_fields_set
-    return record.api_url if record and not named else settings.api_url
-
-
-def key(settings: Settings) -> str | None:
-    """The API's key, where there is one in our home."""
-    try:
-        return (settings.home / KEY).read_text().strip() or None
-    except OSError:
-        return None
 
 
 def unreachable(url: str, error: httpx.TransportError) -> Stop:

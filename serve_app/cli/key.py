@@ -9,6 +9,7 @@ from rich.text import Text
 from cluster import api_keys
 from cluster.api_keys import ApiKey, KeyFileUnreadable
 from cluster.secret_files import KEY
+from serve_app.cli.fitting import Fitting
 from serve_app.cli.terminal import Stop, out, printable, say, tell
 
 LONGEST_NAME = 80
@@ -28,7 +29,7 @@ def show(home: Path) -> None:
         mine = f" (in {home / KEY})" if api_keys.is_own(home, key) else ""
         cells = (key.id, key.name + mine, f"{key.created_at.astimezone():%Y-%m-%d %H:%M}", ends)
         table.add_row(*(Text(printable(cell)) for cell in cells))
-    out.print(table)
+    out.print(Fitting(table))
 
 
 def new(home: Path, name: str) -> None:

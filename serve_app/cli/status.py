@@ -1,6 +1,6 @@
 """`./council status`, `models`, `sessions`: how things are, in tables."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -8,12 +8,16 @@ from rich.table import Table
 from rich.text import Text
 
 from serve_app.cli.client import Client
-from serve_app.cli.terminal import Stop, out, printable, say
+from serve_app.cli.fitting import Fitting
+from serve_app.cli.terminal import Stop, out, printable, room, say
+from serve_app.cli.views import queued
 
 GIB = 2**30
 WH = 3600
 """Joules in a watt-hour."""
 ENDED = ("complete", "error")
+LOOKED_AT = 200
+"""Sessions among which the open ones are looked for."""
 
 
 def status(client: Client) -> None:
@@ -21,16 +25,29 @@ def status(client: Client) -> None:
 
 
 def overview(client: Client) -> RenderableType:
-    """The council at a glance: PCs, model servers, open sessions."""
+    """The council at a glance: PCs, what they have in memory and do, open sessions."""
     system = client.get("/health/system")["nodes"]
     servers = {node["name"]: node for node in client.get("/health/ollama")["nodes"]}
     disks = {node["name"]: node["models"] for node in client.get("/health/models")["nodes"]}
+    duties = {node["name"]: node for node in client.get("/api/cluster/nodes")["nodes"]}
     title = Text(printable(f"Council at {client.base_url}: {_readiness(client)}"))
     power = ["Power"] if any(node.get("energy") for node in system) else []
-    table = _table("PC", "Role", "CPU", "RAM", *power, "Model server", "Loaded", "On disk")
+    names = (
+        "PC",
+        "Role",
+        "CPU",
+        "RAM",
+        *power,
+        "State",
+        "Calls",
+        "Slots",
+        "Loaded",
+        "Model server",
+    )
+    table = _table(*names, "On disk")
     for node in system:
         name = node["name"]
-        server = servers.get(name, {})
+        server, duty = servers.get(name, {}), duties.get(name, {})
         loaded = ", ".join(model["name"] for model in server.get("loaded", ()))
         table.add_row(
             *_cells(
@@ -39,14 +56,19 @@ def overview(client: Client) -> RenderableType:
                 _percent(node["cpu_percent"]),
                 _memory(node["memory"]),
                 *(_power(node.get("energy")) for _ in power),
-                _server(server),
+                _state(server, duty),
+                str(duty.get("calls", "–")),
+                f"{len(duty['agents'])} of {duty['max_models']}" if duty else "–",
                 loaded or "–",
+                _server(server),
                 str(len(disks.get(name, ()))),
             )
         )
-    open_ones = [s for s in _sessions(client, 200) if s["stage"] not in ENDED]
-    told = "Open sessions:" if open_ones else "No session is open."
-    return Group(title, table, Text(told), *(line for one in open_ones for line in _lines(one)))
+    open_ones = [s for s in _sessions(client, LOOKED_AT) if s["stage"] not in ENDED]
+    told = f"{len(open_ones)} open:" if open_ones else "No session is open."
+    now = datetime.now(UTC)
+    lines = (line for one in open_ones for line in _open(one, now))
+    return Group(title, Fitting(table), Text(told, style="bold"), *lines)
 
 
 def models(client: Client) -> None:
@@ -63,7 +85,7 @@ def models(client: Client) -> None:
             hint = f"ollama pull {name}"
             cells = (name, "–", model["size"], model["recommended_role"], hint)
             table.add_row(*_cells(*cells), style="dim")
-    out.print(table)
+    out.print(Fitting(table))
 
 
 def sessions(client: Client, limit: int, text: str | None) -> None:
@@ -86,7 +108,37 @@ def session(client: Client, session_id: str) -> None:
 def print_sessions(found: list[dict[str, Any]]) -> None:
     for item in found:
         for line in _lines(item):
-            out.print(line, soft_wrap=True)
+            out.print(line, soft_wrap=room() is None)
+
+
+def _state(server: dict[str, Any], duty: dict[str, Any]) -> str:
+    """Whether calls are sent there."""
+    if server.get("breaker") in ("open", "half_open"):
+        return "shut out" if server["breaker"] == "open" else "on trial"
+    return str(duty.get("state", "–")) if server.get("url") else "coordinates"
+
+
+def _open(item: dict[str, Any], now: datetime) -> tuple[Text, Text]:
+    """A session that is open: how far it is, and since when."""
+    age_s = max(0.0, (now - datetime.fromisoformat(item["created_at"])).total_seconds())
+    where = queued(item["queue"]) if item.get("queue") else item["stage"]
+    tokens = f"{item['total_tokens']:,} tokens"
+    head = f"{item['session_id']}  {where}, for {_span(age_s)}, {tokens}"
+    return Text(printable(head)), _question(item)
+
+
+def _span(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.0f} h"
+
+
+def _question(item: dict[str, Any]) -> Text:
+    """In one line of the terminal; whole in a pipe."""
+    question = Text("  " + " ".join(printable(str(item["query"])).split()))
+    if width := room():
+        question.truncate(width, overflow="ellipsis")
+    return question
 
 
 def _lines(item: dict[str, Any]) -> tuple[Text, Text]:
@@ -95,9 +147,7 @@ def _lines(item: dict[str, Any]) -> tuple[Text, Text]:
     seconds = f"{item['duration_ms'] / 1000:.1f} s"
     tokens = f"{item['total_tokens']:,} tokens"
     head = f"{item['session_id']}  {when:%Y-%m-%d %H:%M}  {stage}, {tokens}, {seconds}"
-    question = " ".join(printable(str(item["query"])).split())
-    cut = question[:90] + ("…" if len(question) > 90 else "")
-    return Text(printable(head), style="bold"), Text(f"  {cut}")
+    return Text(printable(head), style="bold"), _question(item)
 
 
 def _sessions(client: Client, limit: int, text: str | None = None) -> list[dict[str, Any]]:

@@ -1,18 +1,40 @@
 """What a user sees: plain words, steps with progress, and what to do next when something fails."""
 
 import re
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic
+from typing import TextIO
 
 from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
 
-_PIPE_WIDTH = 160
-out = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
-err = Console(highlight=False, stderr=True, width=None if sys.stderr.isatty() else _PIPE_WIDTH)
+_PIPE_WIDTH = 1000
+"""In a pipe or a file nothing is broken into lines or cut."""
+
+
+_told = Console(force_terminal=True)
+PLAIN = _told.no_color or _told.is_dumb_terminal
+"""Whether the terminal can do no more than text (TERM=dumb), or is to show no more (NO_COLOR): then
+no control code is sent to it at all."""
+
+
+def _console(stream: TextIO, stderr: bool) -> Console:
+    if not stream.isatty():
+        return Console(highlight=False, stderr=stderr, width=_PIPE_WIDTH)
+    if not PLAIN:
+        return Console(highlight=False, stderr=stderr)
+    width = shutil.get_terminal_size().columns
+    return Console(
+        highlight=False, stderr=stderr, width=width, color_system=None, force_terminal=False
+    )
+
+
+out = _console(sys.stdout, stderr=False)
+err = _console(sys.stderr, stderr=True)
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -65,4 +87,9 @@ def printable(text: str) -> str:
 
 def rich_wanted() -> bool:
     """A live display: only for a person at a terminal that has not asked for plain text."""
-    return out.is_terminal and not out.no_color and sys.stdout.isatty()
+    return out.is_terminal and not PLAIN and sys.stdout.isatty()
+
+
+def room() -> int | None:
+    """How many characters fit into a line; None in a pipe or a file, where any number does."""
+    return out.width if sys.stdout.isatty() else None

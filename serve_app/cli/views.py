@@ -4,7 +4,6 @@ Everything a model wrote goes through `printable`, and into `Text`: it is never 
 """
 
 from collections.abc import Iterator
-from textwrap import wrap
 from typing import Any
 
 from rich.console import ConsoleDimensions, Group, RenderableType
@@ -15,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from actors.council.telling.cost import energy
+from serve_app.cli.fitting import Fitting
 from serve_app.cli.hearing import Hearing, Voice, of_stage
 from serve_app.cli.terminal import out, printable, say
 
@@ -57,8 +57,8 @@ def panel(voice: Voice, lines: int | None = None, width: int = 76) -> Panel:
     """One seat; its last `lines` lines of `width` characters."""
     text = printable(voice.text).strip()
     if lines is not None:
-        rows = [part for row in text.splitlines() for part in wrap(row, width) or [""]]
-        text = "\n".join(rows[-lines:])
+        rows = Text(text).wrap(out, max(1, width))
+        text = "\n".join(row.plain for row in rows[-lines:])
     body = Text(text or ("" if voice.state == "absent" else "…"), no_wrap=lines is not None)
     if voice.detail:
         body.append(f"\n{printable(voice.detail)}".strip("\n"), style="red")
@@ -81,7 +81,7 @@ def finished(hearing: Hearing) -> Iterator[tuple[str, RenderableType]]:
     if (hearing.ranking or hearing.stage in beyond) and of_stage(hearing, "review"):
         yield "review", stage_end(hearing, "review")
     if hearing.ranking:
-        yield "scores", scores(hearing)
+        yield "scores", Fitting(scores(hearing))
     if hearing.stage in beyond[1:] and of_stage(hearing, "revision"):
         yield "revision", stage_end(hearing, "revision")
     if hearing.closed is not None and of_stage(hearing, "guard"):
@@ -144,7 +144,7 @@ def print_end(session: dict[str, Any], rich: bool) -> None:
         say(f"Note: {absence['agent_id']} was absent in {absence['stage']}: {absence['detail']}")
     say("")
     if rich:
-        out.print(costs(session))
+        out.print(Fitting(costs(session)))
     else:
         say(plain_costs(session))
     if saved := session["token_usage"].get("saved_tokens"):

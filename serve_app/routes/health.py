@@ -8,6 +8,7 @@ from actors.errors import NoModelServer, StoreUnavailable
 from actors.messages.message import Message
 from actors.messages.nodes import (
     BreakerState,
+    ClockReading,
     InstalledModel,
     LoadedModel,
     MemoryUse,
@@ -33,7 +34,8 @@ class Ready(Message):
 
 
 class SystemOfNode(Message):
-    """Sizes in bytes; null where the PC has not told yet, and `energy` where it does not tell."""
+    """Sizes in bytes; null where the PC has not told yet, and `energy` where it does not tell.
+    `clock`: its clock against PC1's."""
 
     name: str
     ip: str
@@ -43,6 +45,9 @@ class SystemOfNode(Message):
     disk: MemoryUse | None
     uptime_s: int | None
     energy: NodeEnergy | None = None
+    clock: ClockReading | None
+    python: str | None
+    ray: str | None
 
 
 class SystemHealth(Message):
@@ -107,7 +112,7 @@ async def ready(council: CouncilAtHand) -> Response:
 
 
 async def system(council: CouncilAtHand) -> Response:
-    """CPU, memory, disk, uptime and, where it tells, energy of each PC."""
+    """CPU, memory, disk, uptime, clock, versions and, where it tells, energy of each PC."""
     return json_answer(SystemHealth(nodes=tuple(map(_system, await council.nodes()))))
 
 
@@ -132,6 +137,9 @@ def _system(report: NodeReport) -> SystemOfNode:
         disk=vitals and vitals.disk,
         uptime_s=vitals and vitals.uptime_s,
         energy=report.energy,
+        clock=report.clock,
+        python=report.python or None,
+        ray=report.ray or None,
     )
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import platform
 import signal
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -117,6 +118,8 @@ async def test_a_fourth_model_takes_the_place_of_an_idle_one(
         assert isinstance((await ask(pool, model))[-1], Generated)
     (report,) = await pool.reports()
     assert report.agents == ("beta", "delta", "gamma")
+    assert (report.python, report.ray) == (platform.python_version(), ray.__version__)
+    assert report.clock is not None and abs(report.clock.ahead_s) <= report.clock.bound_s + 0.1
     assert not any(model.startswith("alpha") for model in fake_ollama.memory.resident)
 
 

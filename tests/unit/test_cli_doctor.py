@@ -19,7 +19,7 @@ import pytest
 from fastapi import FastAPI
 
 from actors.errors import CouncilUnavailable
-from actors.messages.nodes import MemoryUse, NodeReport, OllamaStatus
+from actors.messages.nodes import ClockReading, MemoryUse, NodeReport, OllamaStatus
 from actors.store.sessions import SessionStore
 from cluster import run_record
 from cluster.run_record import RunRecord
@@ -321,6 +321,8 @@ def test_a_council_of_other_versions_is_a_fault() -> None:
         ({"breaker": "half_open"}, "fault", "failed so often"),
         ({"ollama": a_server(warnings=("too old",))}, "warning", "too old"),
         ({"ollama": a_server(connected=False, error="\x1b[2Jred")}, "fault", "[2Jred"),
+        ({"clock": ClockReading(ahead_s=60, bound_s=0.1)}, "warning", "60 s ahead of PC1's"),
+        ({"ray": "2.59.0"}, "fault", "ray 2.59.0, PC1 2.60.0"),
     ],
 )
 def test_a_pc_that_is_not_well_is_told(change: dict[str, Any], state: str, said: str) -> None:

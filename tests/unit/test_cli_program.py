@@ -14,9 +14,9 @@ from serve_app.cli.program import program
 
 runner = CliRunner()
 COMMANDS = (
-    *("up", "down", "ask", "status", "models", "sessions", "bench"),
-    *("join", "drain", "service", "deploy", "key", "token", "backup", "restore", "doctor"),
-    *("test", "lint", "version"),
+    *("up", "down", "ask", "status", "models", "sessions", "bench", "show", "watch"),
+    *("join", "drain", "service", "deploy", "key", "token", "backup", "restore"),
+    *("doctor", "completion", "test", "lint", "version"),
 )
 
 

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from actors.messages.procedure import Mode
+from serve_app.cli import proposals
 from serve_app.cli.commands.options import Chairman, Seats, settings_of
 
 PANEL = "Questions"
@@ -90,7 +91,12 @@ def watch(
 @group.command(rich_help_panel=PANEL)
 def show(
     session_id: Annotated[
-        str, typer.Argument(metavar="SESSION", help="Its id or how it begins; last = the newest.")
+        str,
+        typer.Argument(
+            metavar="SESSION",
+            help="Its id or how it begins; last = the newest.",
+            autocompletion=proposals.sessions,
+        ),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print the session as JSON.")] = False,
 ) -> None:
@@ -113,7 +119,12 @@ def models() -> None:
 @group.command(rich_help_panel=PANEL)
 def sessions(
     session_id: Annotated[
-        str | None, typer.Argument(metavar="[SESSION]", help="Print this one's minutes.")
+        str | None,
+        typer.Argument(
+            metavar="[SESSION]",
+            help="Print this one's minutes.",
+            autocompletion=proposals.sessions,
+        ),
     ] = None,
     limit: Annotated[int, typer.Option(min=1, max=200, help="How many.")] = 20,
     search: Annotated[str | None, typer.Option("--search", "-q", help="Only with that text.")] = (

@@ -5,8 +5,10 @@ from typing import Annotated
 
 import typer
 
+from serve_app.cli import proposals
 from serve_app.cli.commands import keys
 from serve_app.cli.commands.options import settings_of
+from serve_app.cli.shells import Shell
 from serve_app.cli.terminal import say
 
 PANEL = "Upkeep"
@@ -28,7 +30,10 @@ def token() -> None:
 
 @group.command(rich_help_panel=PANEL)
 def backup(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where the copy goes.")],
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="Where the copy goes.", autocompletion=proposals.files),
+    ],
     force: Annotated[bool, typer.Option("--force", help="Replace FILE if it is there.")] = False,
 ) -> None:
     """Copy all sessions into a file, whole at one moment, while the council runs or not."""
@@ -39,7 +44,10 @@ def backup(
 
 @group.command(rich_help_panel=PANEL)
 def restore(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="What backup made.")],
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="What backup made.", autocompletion=proposals.files),
+    ],
 ) -> None:
     """Put such a copy back. What is there now is kept beside it.
 
@@ -61,3 +69,25 @@ def doctor(
     from serve_app.cli.doctor import rounds
 
     raise typer.Exit(rounds.go(settings_of(), as_json))
+
+
+@group.command(rich_help_panel=PANEL)
+def completion(
+    shell: Annotated[Shell, typer.Argument(metavar="bash|zsh|fish", help="Your shell.")],
+) -> None:
+    """Let Tab complete commands, options, models, sessions.
+
+    Prints what your shell has to read. Type one line, then open a new terminal:
+
+    ./council completion bash >> ~/.bashrc
+
+    ./council completion zsh >> ~/.zshrc
+
+    ./council completion fish > ~/.config/fish/completions/council.fish
+
+    Models, sessions and PCs are those of the council that runs here.
+    """
+    from serve_app.cli.commands.developing import ROOT
+    from serve_app.cli.shells import script
+
+    typer.echo(script(shell, ROOT / "council"), nl=False)

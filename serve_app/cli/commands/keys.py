@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from serve_app.cli import proposals
 from serve_app.cli.commands.options import settings_of
 
 group = typer.Typer(
@@ -39,7 +40,12 @@ def new(
 
 @group.command()
 def revoke(
-    key_id: Annotated[str, typer.Argument(metavar="ID", help="As ./council key list has it.")],
+    key_id: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID", help="As ./council key list has it.", autocompletion=proposals.keys
+        ),
+    ],
 ) -> None:
     """End a key: it opens nothing from now on."""
     from serve_app.cli import key

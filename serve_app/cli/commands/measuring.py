@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from serve_app.cli import proposals
 from serve_app.cli.commands.options import Chairman, Seats, settings_of
 
 PANEL = "Questions"
@@ -29,6 +30,7 @@ def bench(
         typer.Argument(
             metavar="FILE",
             help="Your questions; without it, those that come with the council.",
+            autocompletion=proposals.files,
         ),
     ] = None,
     mode: Annotated[
@@ -39,11 +41,18 @@ def bench(
     chairman: Chairman = None,
     judge: Annotated[
         str | None,
-        typer.Option(help="The model that decides items with a judge (default the chairman's)."),
+        typer.Option(
+            help="The model that decides items with a judge (default the chairman's).",
+            autocompletion=proposals.models,
+        ),
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="How many questions.")] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder of the results (default in COUNCIL_HOME/bench).")
+        Path | None,
+        typer.Option(
+            help="Folder of the results (default in COUNCIL_HOME/bench).",
+            autocompletion=proposals.files,
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 4, help="Draws their order.")] = 1,
 ) -> None:

@@ -6,6 +6,7 @@ import typer
 
 from cluster.ollama_url import host_of, model_server_url
 from cluster.settings import Settings, default_node_name
+from serve_app.cli import proposals
 
 Port = Annotated[int | None, typer.Option(help="Port of the HTTP API (default 8000).")]
 Embedded = Annotated[
@@ -17,9 +18,15 @@ Slots = Annotated[
 ]
 Seats = Annotated[
     list[str] | None,
-    typer.Option(metavar="MODEL[=NAME]", help="A seat; repeat it for more (1 to 5)."),
+    typer.Option(
+        metavar="MODEL[=NAME]",
+        help="A seat; repeat it for more (1 to 5).",
+        autocompletion=proposals.models,
+    ),
 ]
-Chairman = Annotated[str | None, typer.Option(help="The chairman's model.")]
+Chairman = Annotated[
+    str | None, typer.Option(help="The chairman's model.", autocompletion=proposals.models)
+]
 Name = Annotated[str | None, typer.Option(help="This PC's name in the council.")]
 
 

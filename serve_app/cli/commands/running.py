@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from cluster.settings import JOIN_TOKEN
+from serve_app.cli import proposals
 from serve_app.cli.commands import services
 from serve_app.cli.commands.options import Embedded, Name, Port, Slots, node_of, settings_of
 from serve_app.cli.terminal import Stop
@@ -116,7 +117,12 @@ def join(
 
 @group.command(rich_help_panel=PANEL)
 def drain(
-    node: Annotated[str, typer.Argument(metavar="PC", help="Its name; see ./council status.")],
+    node: Annotated[
+        str,
+        typer.Argument(
+            metavar="PC", help="Its name; see ./council status.", autocompletion=proposals.pcs
+        ),
+    ],
     undo: Annotated[bool, typer.Option("--undo", help="Let the PC in again.")] = False,
 ) -> None:
     """Take a PC out without failing a call; returns once it is empty.

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
+from serve_app.cli import proposals
 from serve_app.cli.commands.options import node_of, settings_of
 from serve_app.cli.terminal import Stop
 
@@ -20,7 +21,12 @@ User = Annotated[
 @group.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def install(
     context: typer.Context,
-    command: Annotated[str, typer.Argument(metavar="up|join", help="What is to come back.")],
+    command: Annotated[
+        str,
+        typer.Argument(
+            metavar="up|join", help="What is to come back.", autocompletion=proposals.services
+        ),
+    ],
     system: System = False,
     user: User = None,
     show: Annotated[
@@ -53,7 +59,10 @@ def install(
 @group.command()
 def remove(
     command: Annotated[
-        str | None, typer.Argument(metavar="[up|join]", help="Which one; else all.")
+        str | None,
+        typer.Argument(
+            metavar="[up|join]", help="Which one; else all.", autocompletion=proposals.services
+        ),
     ] = None,
     system: System = False,
 ) -> None:

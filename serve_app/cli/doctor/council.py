@@ -2,7 +2,7 @@
 
 import platform
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from importlib.metadata import version
 from typing import Any
@@ -10,10 +10,10 @@ from typing import Any
 import httpx
 
 from serve_app.cli.client import Client
+from serve_app.cli.doctor import clocks, models
 from serve_app.cli.doctor.finding import Finding, fault, ok, warning
 from serve_app.cli.terminal import Stop, printable
 
-SKEW_S = 5.0
 DISK_PERCENT = 95.0
 Json = Mapping[str, Any]
 
@@ -36,14 +36,18 @@ def absent(why: str, was_started: bool) -> Finding:
     return ok("council", f"{why} (./council up starts one)")
 
 
-def check(client: Client) -> Iterator[Finding]:
-    """Raises `Stop` where it stops answering meanwhile."""
+def check(client: Client, configured: Sequence[str] = ()) -> Iterator[Finding]:
+    """`configured`: models that settings name. Raises `Stop` where it stops answering meanwhile."""
     yield readiness(client)
     yield same_versions(client.get("/health"))
     yield clock(client)
+    yield from models.check(client.get("/api/council/models"), configured)
+    nodes = client.get("/health/system")["nodes"]
+    yield from versions_of_pcs(client.get("/health"), nodes)
+    yield from clocks.of_pcs(nodes)
     servers = {node["name"]: node for node in client.get("/health/ollama")["nodes"]}
     duties = {node["name"]: node for node in client.get("/api/cluster/nodes")["nodes"]}
-    for node in client.get("/health/system")["nodes"]:
+    for node in nodes:
         yield from pc(node, servers.get(node["name"], {}), duties.get(node["name"], {}))
 
 
@@ -72,15 +76,22 @@ def clock(client: Client) -> Finding:
         ahead_s = parsedate_to_datetime(told).timestamp() - time.time()
     except (httpx.TransportError, KeyError, ValueError):
         return warning("clock", "the council does not tell the time")
-    return skew(ahead_s)
+    return clocks.skew(ahead_s)
 
 
-def skew(ahead_s: float) -> Finding:
-    if abs(ahead_s) <= SKEW_S:
-        return ok("clock", "PC1 and this PC tell the same time")
-    way = "ahead of" if ahead_s > 0 else "behind"
-    says = f"PC1's clock is {abs(ahead_s):,.0f} s {way} this PC's; deadlines do not mind, people do"
-    return warning("clock", says, "timedatectl set-ntp true")
+def versions_of_pcs(pc1: Json, nodes: Sequence[Json]) -> Iterator[Finding]:
+    """Each PC's Ray and Python against PC1's."""
+    wrong = False
+    for node in nodes:
+        told = [(name, node.get(name), pc1.get(name)) for name in ("ray", "python")]
+        other = [f"{name} {its}, PC1 {ours}" for name, its, ours in told if its and its != ours]
+        if other:
+            wrong = True
+            says = f"runs {'; '.join(other)}: Ray needs the same on all PCs"
+            mend = "There: the same commit and the same Python; rm -r .venv, then join again."
+            yield fault(printable(str(node["name"])), printable(says), mend)
+    if nodes and not wrong and all(node.get("ray") for node in nodes):
+        yield ok("versions", "all PCs run the Ray and the Python of PC1")
 
 
 def pc(node: Json, server: Json, standing: Json) -> Iterator[Finding]:
@@ -106,4 +117,5 @@ def model_server(about: str, server: Json) -> Finding:
     if not server.get("connected"):
         why = printable(str(server.get("error") or "no reason was told"))
         return fault(about, f"its model server at {url} is not connected: {why}", "Start it there.")
-    return ok(about, f"its model server answers ({printable(str(server.get('version')))})")
+    version = printable(str(server.get("version") or "it tells no version"))
+    return ok(about, f"its model server answers ({version})")

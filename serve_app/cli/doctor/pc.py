@@ -12,6 +12,7 @@ from cluster.embedded import process as embedded
 from cluster.ollama_url import host_of
 from cluster.ports import FIRST, NoFreePorts, free_ports, is_free
 from cluster.settings import InvalidSettings, Settings
+from serve_app.cli.doctor import ollama
 from serve_app.cli.doctor.finding import Finding, fault, ok, warning
 from serve_app.cli.lan import is_this_pc
 from serve_app.cli.model_server import ModelServer, find
@@ -29,7 +30,10 @@ def check(settings: Settings, council_runs: bool) -> Iterator[Finding]:
         yield api_port(settings.port, is_free(settings.port, settings.host))
         yield ray_ports(settings)
     models = any((settings.home / "embedded").glob("*.gguf")) or embedded.packaged_model()
-    yield from model_server(settings.ollama_url, find(settings.ollama_url), bool(models))
+    found = find(settings.ollama_url)
+    yield from model_server(settings.ollama_url, found, bool(models))
+    if found is not None and is_this_pc(host_of(settings.ollama_url)):
+        yield from ollama.check(settings)
 
 
 def versions(python: str, ray: str, lock: str) -> Finding:

@@ -8,7 +8,8 @@ from rich.text import Text
 
 from cluster import run_record
 from cluster.settings import Settings
-from serve_app.cli.client import Client, address, key
+from serve_app.cli.address import address, key
+from serve_app.cli.client import Client
 from serve_app.cli.doctor import council, home, pc
 from serve_app.cli.doctor.finding import Finding, fault
 from serve_app.cli.terminal import Stop, out, printable, say
@@ -39,9 +40,14 @@ def findings(settings: Settings) -> Iterator[Finding]:
         yield council.absent(why_not, record is not None)
         return
     try:
-        yield from council.check(client)
+        yield from council.check(client, configured(settings))
     except Stop as stop:
         yield fault("council", *stop.lines[:2])
+
+
+def configured(settings: Settings) -> tuple[str, ...]:
+    """The models that the settings name."""
+    return (*settings.models, *filter(None, [settings.chairman_model]))
 
 
 def show(finding: Finding) -> None:
