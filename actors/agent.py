@@ -14,7 +14,6 @@ import ray
 from pydantic import Field
 
 from actors.batches import Batch, Batches, Happening
-from actors.call_meter import CallMeter, CallMeters
 from actors.council.accounting import one_call
 from actors.errors import AgentLost, CallTimeout, ModelCallError, ServerBusy
 from actors.messages.calls import CallFailed, ChatMessage, GenerateCall, Generated
@@ -24,6 +23,7 @@ from actors.mistakes import told
 from actors.ollama.client import OllamaClient
 from actors.ollama.deadlines import Deadlines
 from actors.ollama.wire import new_http_client
+from actors.pc.call_meter import CallMeter, CallMeters
 from actors.telemetry.about import About, nobody, speaking_of
 
 log = logging.getLogger(__name__)

@@ -1,6 +1,6 @@
 """CouncilOrchestrator: accepts questions, keeps sessions, lets each be heard. Sits on PC1.
 
-A thin shell: what is owed next is decided in `actors.council`, performed in `hearing.py`, kept in
+A thin shell: what is owed next is decided in `actors.council`, performed in `sessions/`, kept in
 `store/`. After a crash it reads the open sessions back and goes on where they stood.
 """
 
@@ -13,7 +13,6 @@ from weakref import WeakValueDictionary
 import ray
 
 from actors.admission import Admission
-from actors.audience import Batch
 from actors.clock import now
 from actors.council.asking.briefs import Limits
 from actors.council.backlog import Bounds
@@ -27,7 +26,6 @@ from actors.errors import (
     SessionRunning,
     Superseded,
 )
-from actors.hearing import Chairman, Hearing
 from actors.messages.calls import Generated
 from actors.messages.configs import OrchestratorConfig
 from actors.messages.events import AnswerEvent, DeltaEvent, LiveEvent, Stage, StoredEvent
@@ -45,8 +43,11 @@ from actors.meters.orchestrator import OrchestratorMeters
 from actors.meters.outlet import Outlet
 from actors.mistakes import told
 from actors.pool import Pool
-from actors.record import Record, stage_of
-from actors.sitting import Sitting
+from actors.sessions.asking import Asking
+from actors.sessions.audience import Batch
+from actors.sessions.hearing import Chairman, Hearing
+from actors.sessions.record import Record, stage_of
+from actors.sessions.sitting import Sitting
 from actors.store.answers import AnswerCache
 from actors.store.session_rows import Idempotency
 from actors.store.sessions import SessionStore
@@ -59,9 +60,8 @@ log = logging.getLogger(__name__)
 
 
 class CouncilOrchestrator:
-    """`make_pool`, `make_collector` (of traces; None = there are none) and `make_outlet` (of meters,
-    beside `meters()`) are called once, in this process. Every method raises only `CouncilError`s.
-    """
+    """`make_pool`, `make_collector` (of traces, if any) and `make_outlet` (of meters, beside
+    `meters()`) are called once, in this process. Every method raises only `CouncilError`s."""
 
     def __init__(
         self,
@@ -303,8 +303,8 @@ class CouncilOrchestrator:
     def _hear(self, session: Session) -> Record:
         traces, started = self._traces, session.started
         record = Record(session, self._store.append, traces.witness, self._meters.heard)
-        sampled = traces.sampled(started)
-        hearing = Hearing(record, self._pool, self._cache, self._chairman, self._limits, sampled)
+        asking = Asking(record, self._pool, self._cache, self._limits, traces.sampled(started))
+        hearing = Hearing(asking, self._pool, self._chairman)
         with speaking_of(traces.about(started)):
             self._sittings[session.session_id] = Sitting(record, hearing, self._ended)
         self._admission.follow(session.session_id, lambda: record.session)

@@ -11,7 +11,7 @@ from typing import Protocol
 from actors.messages.calls import Agent
 from actors.messages.nodes import NodeReport, NodeStanding
 from actors.messages.occupancy import Occupancy
-from actors.retries import RetryBudget
+from actors.sessions.retries import RetryBudget
 
 
 @dataclass(frozen=True)

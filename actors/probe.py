@@ -15,7 +15,6 @@ import psutil
 import ray
 
 from actors.errors import ModelCallError
-from actors.leftovers import end_idle_workers
 from actors.messages.calls import CallFailed
 from actors.messages.message import Message
 from actors.messages.nodes import NodeEnergy, NodeReport, NodeVitals
@@ -23,9 +22,10 @@ from actors.ollama.client import OllamaClient
 from actors.ollama.deadlines import Deadlines
 from actors.ollama.status import ModelLimits
 from actors.ollama.wire import new_http_client
-from actors.own_pc import is_own
-from actors.pc_meter import PcMeter
-from actors.vitals import Vitals
+from actors.pc.leftovers import end_idle_workers
+from actors.pc.own_pc import is_own
+from actors.pc.pc_meter import PcMeter
+from actors.pc.vitals import Vitals
 
 log = logging.getLogger(__name__)
 

@@ -4,13 +4,13 @@ import asyncio
 import uuid
 from collections.abc import Callable
 
-from actors.calls import Caller, ask_agent
 from actors.council.asking.briefs import Limits, too_long, worker_call
 from actors.errors import ContextOverflow, model_call_error
 from actors.messages.calls import CallFailed, Delta, GenerateCall, Generated
 from actors.messages.requests import NOWHERE, Origin, WorkerRequest, WorkerResult
 from actors.pool import Demand, Pool
-from actors.recall import call_or_recall
+from actors.sessions.calls import Caller, ask_agent
+from actors.sessions.recall import call_or_recall
 from actors.store.answers import AnswerCache
 
 

@@ -29,7 +29,7 @@ from actors.errors import (
 from actors.messages.nodes import Duty, NodeReport, NodeStanding
 from actors.messages.occupancy import Occupancy
 from actors.pool import Demand, Lease
-from actors.retries import RetryBudget
+from actors.sessions.retries import RetryBudget
 from cluster.drains import Drains
 from cluster.hosts import Hosts
 from cluster.occupancy import occupancy

@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 CREATION_S = 150.0
 """For an actor's process to start: 1 s on an idle PC, far more when several start at once."""
 STUCK_S = 12.0
-"""An actor that is not created by then may find its place taken (`actors/leftovers.py`)."""
+"""An actor that is not created by then may find its place taken (`actors/pc/leftovers.py`)."""
 REPORT_S = 15.0
 PROBE_CREATION_S = 60.0
 STOP_S = 10.0

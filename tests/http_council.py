@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from actors.energy import POWERCAP
+from actors.pc.energy import POWERCAP
 from serve_app.api import build_api
 from serve_app.configuration import ApiConfig
 from serve_app.listener import listening

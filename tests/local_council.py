@@ -15,11 +15,9 @@ from typing import Any
 import httpx
 
 from actors.agent import AgentConfig, OllamaAgent
-from actors.call_meter import CallMeters
 from actors.chairman import ChairmanActor
 from actors.council.session import replay
 from actors.council.telling import minutes
-from actors.energy import POWERCAP
 from actors.errors import AgentLost
 from actors.messages.calls import Agent, CallFailed, Delta, GenerateCall, Generated
 from actors.messages.configs import OrchestratorConfig
@@ -31,7 +29,9 @@ from actors.messages.sessions import CouncilSession, SessionSummary
 from actors.ollama.deadlines import Deadlines
 from actors.ollama.wire import new_http_client
 from actors.orchestrator import CouncilOrchestrator
-from actors.pc_meter import PcMeter
+from actors.pc.call_meter import CallMeters
+from actors.pc.energy import POWERCAP
+from actors.pc.pc_meter import PcMeter
 from actors.probe import LocalNode, NodeProbe
 from actors.store import session_file, session_rows
 from actors.telemetry.traces import Collector

@@ -22,7 +22,7 @@ from actors.messages.calls import (
 from actors.messages.nodes import InstalledModel, NodeReport, NodeStanding, OllamaStatus
 from actors.messages.occupancy import Occupancy, PcOccupancy
 from actors.pool import Demand, Lease
-from actors.retries import RetryBudget
+from actors.sessions.retries import RetryBudget
 
 Reply = str | CallFailed
 Script = Callable[[GenerateCall], Reply]

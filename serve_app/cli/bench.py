@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from actors.energy import Meter
+from actors.pc.energy import Meter
 from serve_app.bench import report
 from serve_app.bench.contestants import complete, contestants
 from serve_app.bench.items import BadItems, Item, drawn, read_items

@@ -1,6 +1,6 @@
 """What the processor of this PC used for a session of a benchmark, in joules, by stage."""
 
-from actors.energy import Meter
+from actors.pc.energy import Meter
 
 
 class StageMeter:

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from actors.council.asking.quoting import fence_tag, fenced
-from actors.energy import Meter
+from actors.pc.energy import Meter
 from serve_app.bench.items import Item
 from serve_app.bench.matching import is_right
 from serve_app.bench.runs import Run, run_of

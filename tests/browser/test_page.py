@@ -17,9 +17,9 @@ pytest.importorskip("playwright")
 
 from playwright.async_api import expect
 
-from actors.energy import POWERCAP
 from actors.messages.prices import CloudPrice, PriceTable
 from actors.messages.procedure import ProcedureDefaults
+from actors.pc.energy import POWERCAP
 from cluster import api_keys
 from serve_app.api import build_api
 from serve_app.configuration import ApiConfig

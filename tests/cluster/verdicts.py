@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from actors.calls import ATTEMPTS
 from actors.council.session import Session, replay
 from actors.council.telling import minutes
 from actors.messages.events import CHAIRMAN, STORED_EVENT
+from actors.sessions.calls import ATTEMPTS
 from tests.cluster.clients import OVER, Inquiry
 from tests.cluster.ledger import Chat, Step
 

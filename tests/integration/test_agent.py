@@ -13,12 +13,12 @@ import pytest
 from actors import agent as agents
 from actors.agent import AgentConfig, OllamaAgent
 from actors.batches import Happening
-from actors.call_meter import CallMeters
-from actors.energy import POWERCAP
 from actors.messages.calls import CallFailed, ChatMessage, Delta, GenerateCall, Generated
 from actors.messages.requests import ModelOptions
 from actors.ollama.deadlines import Deadlines
 from actors.ollama.wire import new_http_client
+from actors.pc.call_meter import CallMeters
+from actors.pc.energy import POWERCAP
 from tests.fake_hosts import until
 from tests.fakes import FakeOllama
 from tests.fakes import replies as say

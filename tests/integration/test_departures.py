@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from actors import clock, hearing
+from actors import clock
 from actors.council.deliberation import AWAY, WAITING
 from actors.council.session import RETURNED
 from actors.council.steps import FALLBACK_CHAIRMAN
@@ -22,6 +22,8 @@ from actors.messages.events import AbsenceNoted, AgentStarted, NoticeGiven, Stor
 from actors.messages.requests import AgentSpec, CouncilRequest
 from actors.messages.sessions import CouncilSession
 from actors.ollama.deadlines import Deadlines
+from actors.sessions import asking as calls_asked
+from actors.sessions import hearing, judges
 from cluster.pool import PoolConfig
 from tests.fakes import FakeOllama
 from tests.fakes import replies as say
@@ -239,7 +241,7 @@ class TestRow29:
             return datetime.now(UTC) + timedelta(seconds=request.param)
 
         def leap() -> None:
-            for module in (clock, hearing):
+            for module in (clock, hearing, calls_asked, judges):
                 monkeypatch.setattr(module, "now", jumped)
 
         yield leap

@@ -13,12 +13,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from actors import calls
 from actors.errors import NodeUnreachable, NoModelServer
 from actors.messages.events import AbsenceNoted, AgentStarted
 from actors.messages.requests import AgentSpec, CouncilRequest, WorkerRequest
 from actors.ollama.deadlines import Deadlines, Patience
-from actors.retries import FLOOR, SHARE
+from actors.sessions import calls
+from actors.sessions.retries import FLOOR, SHARE
 from cluster.pool import PoolConfig
 from tests.fakes import FakeOllama
 from tests.fakes import replies as say

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from actors import calls
+from actors.sessions import calls
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from actors import card_watch, cards
-from actors.call_meter import CallMeter, CallMeters
-from actors.card_watch import mean_watts
-from actors.own_pc import is_own
+from actors.pc import card_watch, cards
+from actors.pc.call_meter import CallMeter, CallMeters
+from actors.pc.card_watch import mean_watts
+from actors.pc.own_pc import is_own
 from tests.fake_hosts import until
 from tests.power import LOST, NvidiaSmi, count_to, zone
 

@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from actors import calls
-from actors.calls import ATTEMPTS, USED_UP, Caller, ask_agent, call_model, pause_s
 from actors.chairman import ChairmanActor
 from actors.council.asking.briefs import Limits, worker_call
 from actors.errors import (
@@ -25,7 +23,9 @@ from actors.messages.nodes import NodeReport
 from actors.messages.requests import WorkerRequest
 from actors.orchestrator import CouncilOrchestrator
 from actors.pool import Demand, Lease
-from actors.retries import FLOOR, RetryBudget
+from actors.sessions import calls
+from actors.sessions.calls import ATTEMPTS, USED_UP, Caller, ask_agent, call_model, pause_s
+from actors.sessions.retries import FLOOR, RetryBudget
 from tests.fake_hosts import answer, failure, until
 from tests.scripted import ScriptedPool
 

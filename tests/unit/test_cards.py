@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from actors import cards
+from actors.pc import cards
 from tests.power import LOST, NvidiaSmi
 
 NO_DEVICES = "No devices were found\n"

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from actors.energy import Meter
+from actors.pc.energy import Meter
 from serve_app.cli.energy import StageMeter
 from tests.power import zone
 

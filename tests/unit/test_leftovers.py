@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import psutil
 import pytest
 
-from actors.leftovers import TITLE, end_idle_workers
+from actors.pc.leftovers import TITLE, end_idle_workers
 
 
 @contextmanager

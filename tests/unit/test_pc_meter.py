@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from actors.messages.nodes import NodeEnergy
-from actors.pc_meter import LONGEST_S, PcMeter
+from actors.pc.pc_meter import LONGEST_S, PcMeter
 from tests.power import LOST, NvidiaSmi, count_to, zone
 
 MOST = 262_143_328_850

@@ -11,7 +11,7 @@ import pytest
 from actors import probe as probes
 from actors.messages.calls import CallFailed
 from actors.ollama.status import ModelLimits
-from actors.pc_meter import PcMeter
+from actors.pc.pc_meter import PcMeter
 from actors.probe import LocalNode, NodeProbe
 from tests.fake_hosts import until
 from tests.power import NvidiaSmi, count_to, zone

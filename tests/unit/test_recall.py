@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from actors.calls import Caller, ask_agent
 from actors.chairman import ChairmanActor
 from actors.council.accounting import one_call
 from actors.errors import ContextOverflow
@@ -30,7 +29,8 @@ from actors.messages.requests import AgentSpec, CouncilRequest, ModelOptions, Wo
 from actors.messages.sessions import CouncilSession
 from actors.orchestrator import CouncilOrchestrator
 from actors.pool import Demand
-from actors.recall import call_or_recall
+from actors.sessions.calls import Caller, ask_agent
+from actors.sessions.recall import call_or_recall
 from actors.store.answer_file import Bounds
 from actors.store.answers import FILE, AnswerCache
 from actors.store.session_rows import Idempotency

@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from actors import record as record_module
 from actors.council.session import Session, begin
 from actors.errors import SessionFinished, StoreUnavailable
 from actors.messages.calls import Delta
 from actors.messages.events import AgentStarted, LiveEvent, NoticeGiven, StoredEvent
-from actors.record import Record
+from actors.sessions import record as record_module
+from actors.sessions.record import Record
 from tests.unit.test_deliberation import started
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)

@@ -7,8 +7,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from actors import vitals
-from actors.vitals import CpuTime, Vitals, load_percent
+from actors.pc import vitals
+from actors.pc.vitals import CpuTime, Vitals, load_percent
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from actors import cards
+from actors.pc import cards
 
 EVERY_S = 1.0
 FRESH_S = 5.0

@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from actors.audience import Audience
 from actors.council.session import Session, record
 from actors.errors import SessionFinished, StoreUnavailable
 from actors.messages.calls import Delta
@@ -28,6 +27,7 @@ from actors.messages.events import (
     StoredEvent,
 )
 from actors.mistakes import told
+from actors.sessions.audience import Audience
 
 Witness = Callable[[Session, StoredEvent], None]
 """Told of each event once it is committed, with the session after it; must not raise."""

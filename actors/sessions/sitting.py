@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 from actors.council.steps import Closed
 from actors.errors import Superseded
-from actors.hearing import Hearing
 from actors.mistakes import told
-from actors.record import Record
+from actors.sessions.hearing import Hearing
+from actors.sessions.record import Record
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,6 @@ told, and not for what another PC has under the same name.
 import asyncio
 from dataclasses import dataclass, replace
 
-from actors.calls import Caller, Task, call_model
 from actors.council.asking.repeats import (
     agreed,
     digests,
@@ -18,6 +17,7 @@ from actors.council.asking.repeats import (
 from actors.errors import ModelCallError
 from actors.messages.calls import CallFailed, CallTiming, Delta, GenerateCall, Generated, TokenUsage
 from actors.pool import Pool
+from actors.sessions.calls import Caller, Task, call_model
 from actors.store.answers import AnswerCache
 
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from actors import cards
 from actors.clock import now
-from actors.energy import POWERCAP, Meter
 from actors.messages.nodes import NodeEnergy
+from actors.pc import cards
+from actors.pc.energy import POWERCAP, Meter
 
 LONGEST_S = 60.0
 """Between two looks: after more, nobody knows what a card drew meanwhile."""

@@ -9,10 +9,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from actors.card_watch import CardWatch, Look, mean_watts
-from actors.energy import POWERCAP, Meter
-from actors.own_pc import is_own
-from actors.pc_meter import MOST_WATTS
+from actors.pc.card_watch import CardWatch, Look, mean_watts
+from actors.pc.energy import POWERCAP, Meter
+from actors.pc.own_pc import is_own
+from actors.pc.pc_meter import MOST_WATTS
 
 
 class CallMeter:

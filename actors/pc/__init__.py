@@ -1,0 +1,1 @@
+"""What a PC tells of itself: how it feels, what it uses."""

@@ -1,0 +1,1 @@
+"""One session as it is heard: its calls to models, its record, who listens."""
