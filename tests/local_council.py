@@ -248,4 +248,6 @@ def stage_of(request: Request) -> str:
     last = messages[-1]["content"]
     if "Give no scores yet" in last:
         return "review"
+    if "Anonymous judges read your answer" in last:
+        return "revision"
     return "synthesis" if "you are the chairman" in last else "opinions"

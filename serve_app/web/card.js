@@ -76,9 +76,11 @@ function factsOf(opinion) {
   if (opinion.state === "done" && opinion.tokens) told.push(say("tokens", number(opinion.tokens)));
   if (opinion.speed) told.push(say(opinion.state === "done" ? "speed" : "speedAbout", number(opinion.speed, 1)));
   if (opinion.truncated) told.push(say("cut"));
-  if (opinion.attempt > 1 && opinion.state !== "done") told.push(say("attempt", opinion.attempt, opinion.detail));
+  if (opinion.former) told.push(say("attempt", opinion.attempt, whyAgain(opinion.former)));
   return told.join(" · ");
 }
+
+const whyAgain = (former) => (former.code === "agent_lost" ? say("agentLost", former.node) : former.detail);
 
 function doingNow(hearing, id) {
   if (hearing.closed) return "";

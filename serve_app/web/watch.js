@@ -28,7 +28,7 @@ export function watchView(box, { id, seat }) {
   let wanted = seat;
   let timer = 0;
   let asking = 0;
-  const drawn = { reviews: -1, ranking: null, session: null, buttons: false, notes: -1 };
+  const drawn = { reviews: -1, ranking: null, session: null, buttons: false, notes: "" };
 
   place.stop.addEventListener("click", () => attempt(async () => {
     place.stop.disabled = true;
@@ -122,10 +122,8 @@ export function watchView(box, { id, seat }) {
     const reviews = hearing.reviews.length + hearing.absences.length;
     if (drawn.reviews !== reviews) { drawn.reviews = reviews; showMatrix(place.matrix, hearing); }
     if (drawn.ranking !== hearing.ranking) { drawn.ranking = hearing.ranking; showRanking(place.ranking, hearing); }
-    if (drawn.notes !== hearing.notices.length + hearing.absences.length) {
-      drawn.notes = hearing.notices.length + hearing.absences.length;
-      showNotes(place.notes, hearing);
-    }
+    const notes = `${hearing.notices.length}/${hearing.absences.length}/${session?.stage}`;
+    if (drawn.notes !== notes) { drawn.notes = notes; showNotes(place.notes, hearing, session); }
   }
 
   function ended() {
@@ -146,15 +144,17 @@ export function watchView(box, { id, seat }) {
   };
 }
 
-/** What the reader should know, and who was absent where no card says so. */
-function showNotes(box, hearing) {
+/** What the reader should know. While it sits, who was absent where no card says so; in the end all
+ * that the service says. */
+function showNotes(box, hearing, session) {
   const who = (id) => (id === CHAIRMAN ? say("chairman") : nameOf(hearing, id));
-  const told = [
+  const ended = session && hearing.closed && ["complete", "error"].includes(session.stage);
+  const told = ended ? session.notices.map((notice) => notice.detail) : [
     ...hearing.notices.map((notice) => notice.detail),
     ...hearing.absences.filter(({ stage }) => !["opinions", "review"].includes(stage))
       .map((absence) => say("absentIn", who(absence.agent_id), say(absence.stage), absence.detail)),
   ];
-  const bad = hearing.notices.some((notice) => notice.degrades);
+  const bad = ended ? session.degraded : hearing.notices.some((notice) => notice.degrades);
   box.hidden = told.length === 0;
   box.className = bad ? "notes degraded" : "notes";
   fill(box, element("h2", {}, say(bad ? "degraded" : "noticed")), element("ul", {}, told.map((one) => element("li", {}, one))));

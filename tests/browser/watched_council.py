@@ -1,0 +1,66 @@
+"""A council that a visitor may watch: the real one without Ray, over real sockets; its model server
+is the scripted fake."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from playwright.async_api import expect
+
+from actors.messages.procedure import ProcedureDefaults
+from tests.browser.visitor import Visit
+from tests.fakes import FakeOllama, Request
+from tests.fakes.http import Exchange
+from tests.fakes.replies import NDJSON, Reply
+from tests.http_council import served
+from tests.local_council import stage_of
+
+MODELS = ("alpha:1b", "beta:1b", "gamma:1b")
+QUESTION = "Why is the sky blue?"
+GUARDED = ProcedureDefaults(critique=True, guard=True)
+
+
+class Held:
+    """An answer that stops in the middle until it is let `go_on`, and then until it may `end`."""
+
+    def __init__(self, before: str, after: str) -> None:
+        self._texts = (before, after)
+        self.go_on, self.end = asyncio.Event(), asyncio.Event()
+
+    async def __call__(self, fake: FakeOllama, exchange: Exchange) -> None:
+        before, after = ({"message": {"role": "assistant", "content": one}} for one in self._texts)
+        exchange.head(200, NDJSON)
+        exchange.line(before)
+        await self.go_on.wait()
+        exchange.line(after)
+        await self.end.wait()
+        exchange.line({"done": True, "done_reason": "stop", "eval_count": 9})
+
+
+@asynccontextmanager
+async def council(
+    home: Path, *scripts: tuple[Any, Reply], parallel: int = 3, **habits: Any
+) -> AsyncIterator[str]:
+    """Where it is served. `scripts`: who answers how, always."""
+    async with FakeOllama(MODELS, **habits) as fake:
+        for wanted, reply in scripts:
+            fake.always(wanted, reply)
+        async with served(home, fake, parallel=parallel, procedure=GUARDED) as (http, _):
+            yield str(http.base_url).rstrip("/")
+
+
+def saying(*stages: str, model: str = "") -> Any:
+    """Calls of these stages, of one model if it is named."""
+    return lambda asked: is_chat(asked) and model in asked.model and stage_of(asked) in stages
+
+
+def is_chat(asked: Request) -> bool:
+    return asked.path == "/api/chat" and bool(asked.json.get("messages"))
+
+
+async def complete(visitor: Visit) -> None:
+    await expect(visitor.page.locator("p.stage")).to_have_text(re.compile("Complete|Terminé"))
+    await expect(visitor.page.locator("section.costs svg.waterfall")).to_be_visible()
