@@ -31,6 +31,7 @@ router = APIRouter(prefix="/api/council", tags=["council"])
 
 FAILURES = {failure.code: failure for failure in CouncilFailed.__subclasses__()}
 _DATE = re.compile(r"\d{4}-\d\d-\d\dT", re.ASCII | re.IGNORECASE)
+_BALLOT = re.compile(r'^(\{\s*"rankings".*)$', re.MULTILINE)
 IdempotencyKey = Annotated[
     str | None,
     Header(
@@ -208,9 +209,16 @@ def _rendered(session: CouncilSession) -> Rendered:
         opinions={one.agent_id: html_of(one.content) for one in opinions},
         revisions={one.agent_id: html_of(one.revision) for one in opinions if one.revision},
         critiques={
-            one.reviewer_id: html_of(one.critique) for one in session.reviews if one.critique
+            one.reviewer_id: html_of(_set_off(one.critique))
+            for one in session.reviews
+            if one.critique
         },
     )
+
+
+def _set_off(critique: str) -> str:
+    """The ballot at its end as code: it is not meant to be read as prose."""
+    return _BALLOT.sub(r"```json\n\1\n```", critique)
 
 
 def _attachment(session_id: UUID, extension: str) -> dict[str, str]:

@@ -13,7 +13,7 @@ import { number, say } from "./words.js";
 
 const SHOW_MS = 60;
 const QUEUE_MS = 2000;
-const WORTH_ASKING = new Set(["ranking", "final_answer", "session_closed"]);
+const WORTH_ASKING = new Set(["opinion", "revision", "review", "ranking", "final_answer", "session_closed"]);
 const STEPS = ["opinions", "review", "revision", "synthesis", "guard"];
 
 export function watchView(box, { id, seat }) {
@@ -27,6 +27,7 @@ export function watchView(box, { id, seat }) {
   let there = true;
   let wanted = seat;
   let timer = 0;
+  let due = 0;
   let asking = 0;
   const drawn = { reviews: -1, ranking: null, session: null, buttons: false, notes: "" };
 
@@ -42,7 +43,7 @@ export function watchView(box, { id, seat }) {
     try {
       for await (const event of events(id, left.signal, (isThere) => { there = isThere; soon(); })) {
         hear(hearing, event, performance.now());
-        if (WORTH_ASKING.has(event.kind)) refresh();
+        if (WORTH_ASKING.has(event.kind)) due ||= setTimeout(() => { due = 0; refresh(); }, SHOW_MS);
         soon();
       }
       refresh();
@@ -139,7 +140,7 @@ export function watchView(box, { id, seat }) {
   }
 
   return {
-    leave: () => { left.abort(); clearTimeout(timer); },
+    leave: () => { left.abort(); clearTimeout(timer); clearTimeout(due); },
     stay: (other) => { wanted = other; soon(); return true; },
   };
 }

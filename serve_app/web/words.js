@@ -162,7 +162,11 @@ const WORDS = {
   callsNow: ["Calls now", "Appels en cours"],
   joinTitle: ["Another PC", "Un autre PC"],
   joinClosed: ["This council listens on this PC only. To let others in, type here:", "Ce conseil n’écoute que sur ce PC. Pour en admettre d’autres, tapez ici :"],
-  joinOpen: ["Type on the other PC, in its own clone (./council token on PC1 says the token):", "Tapez sur l’autre PC, dans son clone (./council token sur le PC1 donne le jeton) :"],
+  joinOpen: ["Type on the other PC, in its own clone:", "Tapez sur l’autre PC, dans son clone :"],
+  joinToken: ["It asks for the token, which this page does not know. ./council up --lan on PC1 prints the line with the token in it, also while the council runs; ./council token says in which file it is.",
+    "Elle demande le jeton, que cette page ne connaît pas. ./council up --lan sur le PC1 affiche la ligne avec le jeton, même quand le conseil tourne ; ./council token dit dans quel fichier il est."],
+  copy: ["Copy", "Copier"],
+  copied: ["Copied.", "Copié."],
   onlyPc1: ["– opens on PC1 itself; it asks for the token in ~/.llm-council/ray_token.", "– s’ouvre sur le PC1 même ; il demande le jeton de ~/.llm-council/ray_token."],
   absentIn: ["{0} was absent in {1}: {2}", "{0} était absent, {1} : {2}"],
   notKnown: ["not known yet", "pas encore connu"],
@@ -190,7 +194,9 @@ export function say(name, ...values) {
 }
 
 export const number = (value, digits = 0) => new Intl.NumberFormat(language(), { maximumFractionDigits: digits }).format(value);
-export const moment = (text) => new Intl.DateTimeFormat(language(), { dateStyle: "medium", timeStyle: "short" }).format(new Date(text));
+/** The reader's own kind of the language, such as en-GB, where the browser says it. */
+const locale = () => navigator.languages.find((one) => one.startsWith(language())) ?? language();
+export const moment = (text) => new Intl.DateTimeFormat(locale(), { dateStyle: "medium", timeStyle: "short" }).format(new Date(text));
 export const seconds = (ms) => (ms < 1000 ? `${number(ms)} ms` : `${number(ms / 1000, 1)} s`);
 
 export function bytes(count) {

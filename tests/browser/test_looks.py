@@ -1,7 +1,6 @@
 """How each view looks: light and dark, wide and on a phone; and what axe finds wrong with it for
 those who do not see it, or not well. Pictures of all are kept in `artefacts/`."""
 
-import asyncio
 from pathlib import Path
 from typing import Any
 

@@ -144,7 +144,12 @@ def test_every_word_that_the_page_says_is_there_in_both_languages() -> None:
 async def test_what_the_page_is_told_of_this_council(locked: ApiConfig) -> None:
     async with client(api(FakeCouncil(), OPEN)) as http:
         told = (await http.get("/api/page")).json()
-    assert told == {"version": "1.2.3", "locked": False, "dashboard_url": "http://127.0.0.1:8265"}
+    assert told == {
+        "version": "1.2.3",
+        "locked": False,
+        "dashboard_url": "http://127.0.0.1:8265",
+        "join_line": None,
+    }
     async with client(api(FakeCouncil(), locked)) as http:
         answer = await http.get("/api/page", headers={"Authorization": f"Bearer {KEY}"})
     assert answer.json()["locked"] is True
