@@ -1,28 +1,26 @@
-"""How each view looks: light and dark, wide and on a phone; and what axe finds wrong with it for
-those who do not see it, or not well. Pictures of all are kept in `artefacts/`."""
+"""Each view fits, is for everybody, and its pictures are kept in `artefacts/page/`."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 pytest.importorskip("playwright")
 pytest.importorskip("axe_playwright_python")
 
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import expect
 
-from tests.browser.visitor import PHONE, WIDE, Visit, Visiting
-from tests.browser.watched_council import QUESTION, Held, complete, council, saying
-from tests.fakes.replies import Answer
+from tests.browser.looking import Looking
+from tests.browser.visitor import Visiting
+from tests.browser.watched_council import (
+    QUESTION,
+    Held,
+    complete,
+    council,
+    prefers_the_opinion,
+    saying,
+)
+from tests.fakes.replies import Answer, body
 
-PICTURES = Path(__file__).parents[2] / "artefacts" / "page"
-LOOKS: dict[str, tuple[Any, Any]] = {
-    "light": ("light", WIDE),
-    "dark": ("dark", WIDE),
-    "phone-dark": ("dark", PHONE),
-    "phone": ("light", PHONE),
-}
 SPOKEN = """Sunlight is scattered by **air molecules**, and short waves far more than long ones.
 
 1. Blue light has about *half* the wavelength of red light.
@@ -38,37 +36,6 @@ SPOKEN = """Sunlight is scattered by **air molecules**, and short waves far more
     for wave in light: scatter(wave)
 
 As [A] and [C] say, see [Rayleigh scattering](https://en.wikipedia.org/wiki/Rayleigh_scattering)."""
-
-
-class Looking:
-    """Looks at a view in every way, and keeps what is wrong with it."""
-
-    def __init__(self, visitor: Visit) -> None:
-        self.page = visitor.page
-        self.faults: list[str] = []
-
-    async def at(self, view: str) -> None:
-        for look, (scheme, size) in LOOKS.items():
-            await self.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-            await self.page.set_viewport_size(size)
-            await self.page.screenshot(path=PICTURES / f"{view}-{look}.png", full_page=True)
-            if await self.page.evaluate("document.documentElement.scrollWidth > innerWidth"):
-                self.faults.append(f"{view}, {look}: reaches beyond the screen")
-            found = await Axe().run(self.page)
-            self.faults += [
-                f"{view}, {look}: {fault['id']}: {node['html'][:200]} {node['failureSummary']}"
-                for fault in found.response["violations"]
-                for node in fault["nodes"]
-            ]
-        await self.page.set_viewport_size(WIDE)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def pictures() -> None:
-    """None of an earlier run is left."""
-    PICTURES.mkdir(parents=True, exist_ok=True)
-    for picture in PICTURES.glob("*.png"):
-        picture.unlink()
 
 
 async def test_every_view_fits_and_is_for_everybody(tmp_path: Path, visit: Visiting) -> None:
@@ -102,4 +69,31 @@ async def test_every_view_fits_and_is_for_everybody(tmp_path: Path, visit: Visit
             await page.locator("nav a", has_text=name).click()
             await page.locator("main .card").first.wait_for()
             await look.at(name.lower())
+        assert not look.faults, "\n".join(look.faults)
+
+
+async def test_what_went_wrong_is_legible_too(tmp_path: Path, visit: Visiting) -> None:
+    async with (
+        council(
+            tmp_path,
+            (saying("opinions", model="gamma"), body(500)),
+            (saying("synthesis"), Answer(text=SPOKEN)),
+            (saying("guard"), prefers_the_opinion),
+        ) as base,
+        visit(base) as visitor,
+    ):
+        visitor.expected = ("422",)
+        page, look = visitor.page, Looking(visitor)
+        await page.locator("article.pc").wait_for()
+        await page.locator("#add-seat").click()
+        await page.get_by_label("Temperature").fill("7")
+        await page.locator("#ask").click()
+        await expect(page.locator("fieldset.seat .wrong")).not_to_be_empty()
+        await look.at("ask-refused")
+        await page.get_by_role("button", name="Remove seat 1").click()
+        await visitor.question(QUESTION)
+        await complete(visitor)
+        await expect(page.locator("section.notes.degraded")).to_be_visible()
+        await page.get_by_text("The synthesis that lost").click()
+        await look.at("session-degraded")
         assert not look.faults, "\n".join(look.faults)

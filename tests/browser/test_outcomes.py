@@ -1,7 +1,6 @@
 """How a session ends, as the page tells it: by the synthesis, by an opinion that the guard prefers,
 after a second writing, without a seat whose PC was unplugged, or with that seat asked elsewhere."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -13,14 +12,20 @@ from playwright.async_api import Locator, expect
 from actors.ollama.deadlines import Deadlines
 from cluster.pool import PoolConfig
 from tests.browser.visitor import Visit, Visiting
-from tests.browser.watched_council import GUARDED, QUESTION, complete, council, saying
+from tests.browser.watched_council import (
+    GUARDED,
+    QUESTION,
+    SYNTHESIS_BEGINS,
+    complete,
+    council,
+    prefers_the_opinion,
+    saying,
+)
 from tests.fakes import FakeOllama
-from tests.fakes.http import Exchange
 from tests.fakes.replies import Answer, silence
 from tests.http_council import served
 
-SHORT = "more so where it is short"
-SYNTHESIS = f"It scatters [A], and {SHORT} [B]."
+SYNTHESIS = f"{SYNTHESIS_BEGINS} [A], and more so where it is short [B]."
 REVISION = "Second thoughts: it scatters."
 LEAVES = PoolConfig(return_s=0.3, report_s=0.1, watch_s=0.02)
 """A PC that left is waited for only a moment."""
@@ -52,13 +57,6 @@ async def test_the_answer_leads_to_its_sources_and_says_what_the_guard_said(
         await expect(focused.locator("h3")).to_have_text(wanted or "")
 
 
-async def prefers_the_opinion(fake: FakeOllama, exchange: Exchange) -> None:
-    """In both orders."""
-    answer_1, _ = exchange.request.json["messages"][-1]["content"].split("Answer 2:")
-    better = "2" if SHORT in answer_1 else "1"
-    await fake.chat(exchange, Answer(text=json.dumps({"reason": "So it is.", "better": better})))
-
-
 async def test_where_the_guard_prefers_the_opinion_that_is_the_answer(
     tmp_path: Path, visit: Visiting
 ) -> None:
@@ -82,7 +80,7 @@ async def test_where_the_guard_prefers_the_opinion_that_is_the_answer(
         lost = answer.locator(".guard details .text")
         await expect(lost).to_be_hidden()
         await answer.get_by_text("The synthesis that lost").click()
-        await expect(lost).to_contain_text(SHORT)
+        await expect(lost).to_contain_text(SYNTHESIS_BEGINS)
 
 
 async def test_an_opinion_that_was_written_again_shows_both_texts(

@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,18 +10,11 @@ pytest.importorskip("playwright")
 
 from playwright.async_api import expect
 
-from cluster import api_keys
-from serve_app.api import build_api
-from serve_app.configuration import ApiConfig
-from serve_app.listener import listening
-from tests.browser.visitor import Visiting
+from tests.browser.visitor import Visit, Visiting
 from tests.browser.watched_council import QUESTION, Held, complete, council, saying
-from tests.fake_council import FakeCouncil
 from tests.fakes import FakeOllama
 from tests.fakes.http import Exchange
-from tests.fakes.replies import NDJSON, silence
-
-KEY = "right-key-4711"
+from tests.fakes.replies import NDJSON, Answer, silence
 
 
 async def test_a_question_is_asked_watched_and_answered(tmp_path: Path, visit: Visiting) -> None:
@@ -138,29 +130,6 @@ async def test_unfit_choices_say_why(tmp_path: Path, visit: Visiting) -> None:
         await complete(visitor)
 
 
-async def test_off_loopback_the_key_is_asked_for_once(tmp_path: Path, visit: Visiting) -> None:
-    (tmp_path / "api_key").write_text(KEY)
-    api_keys.take_in_own(tmp_path, datetime.now(UTC))
-    config = ApiConfig("1", "3", "2", require_key=True, keys_file=tmp_path / "api_keys.json")
-    async with listening(build_api(FakeCouncil(), config), "127.0.0.1", 0) as port:
-        base = f"http://127.0.0.1:{port}"
-        async with visit(base) as visitor:
-            visitor.expected = ("401",)
-            page = visitor.page
-            await page.locator("#lock-key").fill("wrong-key")
-            await page.keyboard.press("Enter")
-            await expect(page.locator("#lock-wrong")).not_to_be_empty()
-            await page.locator("#lock-key").fill(KEY)
-            await page.keyboard.press("Enter")
-            await visitor.question(QUESTION)
-            await expect(page.locator("p.stage")).to_have_text("Complete")
-            await page.reload()
-            await expect(page.locator("p.stage")).to_have_text("Complete")
-            assert KEY not in page.url
-            await page.locator("footer a", has_text="HTTP interface").click()
-            await expect(page.locator("dl.docs dt").first).to_be_visible()
-
-
 async def test_it_speaks_french_and_can_be_told_to_speak_english(
     tmp_path: Path, visit: Visiting
 ) -> None:
@@ -172,3 +141,43 @@ async def test_it_speaks_french_and_can_be_told_to_speak_english(
         await expect(page.locator("#ask")).to_have_text("Ask the council")
         await expect(page.locator("html")).to_have_attribute("lang", "en")
         await expect(page.locator("#question")).to_have_value("Pourquoi ?")
+
+
+async def test_from_question_to_source_by_the_keyboard_alone(
+    tmp_path: Path, visit: Visiting
+) -> None:
+    written = Answer(text="It scatters [A].")
+    async with (
+        council(tmp_path, (saying("synthesis"), written)) as base,
+        visit(base) as visitor,
+    ):
+        page, keys = visitor.page, visitor.page.keyboard
+        await page.locator("#add-seat").wait_for()
+        await keys.type(QUESTION)  # the form is where one begins
+        await tab_to(visitor, "#ask")
+        await keys.press("Enter")
+        await complete(visitor)
+        await tab_to(visitor, "table.matrix button.score")
+        told = await page.locator("button.score:focus").get_attribute("aria-label")
+        await expect(page.locator("p.why strong")).to_have_text(f"{told}: ")
+        await tab_to(visitor, "details > summary")
+        await keys.press("Enter")
+        await expect(page.locator("details[open]")).to_have_count(1)
+        await page.reload()
+        await complete(visitor)
+        await tab_to(visitor, ".skip")
+        await keys.press("Enter")
+        await tab_to(visitor, ".sources a")
+        await keys.press("Enter")
+        await expect(page.locator("article.seat-card:focus")).to_have_count(1)
+
+
+async def tab_to(visitor: Visit, wanted: str) -> None:
+    """Presses Tab until the focus is there; on its way it never is where nobody sees it."""
+    for _ in range(40):
+        await visitor.page.keyboard.press("Tab")
+        focused = visitor.page.locator(":focus")
+        assert await focused.count() == 0 or await focused.bounding_box(), "focus is out of sight"
+        if await visitor.page.locator(f"{wanted}:focus").count():
+            return
+    raise AssertionError(f"no Tab leads to {wanted}")

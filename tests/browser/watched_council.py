@@ -2,6 +2,7 @@
 is the scripted fake."""
 
 import asyncio
+import json
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,12 +15,14 @@ from actors.messages.procedure import ProcedureDefaults
 from tests.browser.visitor import Visit
 from tests.fakes import FakeOllama, Request
 from tests.fakes.http import Exchange
-from tests.fakes.replies import NDJSON, Reply
+from tests.fakes.replies import NDJSON, Answer, Reply
 from tests.http_council import served
 from tests.local_council import stage_of
 
 MODELS = ("alpha:1b", "beta:1b", "gamma:1b")
 QUESTION = "Why is the sky blue?"
+SYNTHESIS_BEGINS = "Sunlight is scattered"
+"""By these words the guard's judges know it."""
 GUARDED = ProcedureDefaults(critique=True, guard=True)
 
 
@@ -50,6 +53,13 @@ async def council(
             fake.always(wanted, reply)
         async with served(home, fake, parallel=parallel, procedure=GUARDED) as (http, _):
             yield str(http.base_url).rstrip("/")
+
+
+async def prefers_the_opinion(fake: FakeOllama, exchange: Exchange) -> None:
+    """In both orders."""
+    answer_1, _ = exchange.request.json["messages"][-1]["content"].split("Answer 2:")
+    better = "2" if SYNTHESIS_BEGINS in answer_1 else "1"
+    await fake.chat(exchange, Answer(text=json.dumps({"reason": "So it is.", "better": better})))
 
 
 def saying(*stages: str, model: str = "") -> Any:
