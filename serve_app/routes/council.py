@@ -73,6 +73,7 @@ class Rendered(Message):
     """Texts as HTML: their Markdown, without anything that runs or is fetched. By `agent_id`."""
 
     final_answer: str | None
+    lost_synthesis: str | None
     opinions: dict[str, str]
     revisions: dict[str, str]
     critiques: dict[str, str]
@@ -204,8 +205,10 @@ async def models(council: CouncilAtHand) -> Response:
 
 def _rendered(session: CouncilSession) -> Rendered:
     answer, opinions = session.final_answer, session.opinions
+    lost = answer.guard.synthesis if answer and answer.guard else None
     return Rendered(
         final_answer=html_of(answer.content) if answer else None,
+        lost_synthesis=html_of(lost) if lost else None,
         opinions={one.agent_id: html_of(one.content) for one in opinions},
         revisions={one.agent_id: html_of(one.revision) for one in opinions if one.revision},
         critiques={

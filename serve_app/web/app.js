@@ -46,9 +46,9 @@ function translate() {
 }
 
 /** Opens the dialog until a key was typed. */
-function askForKey(whyNot) {
+function askForKey(wasWrong) {
   const dialog = place("lock");
-  place("lock-wrong").textContent = whyNot;
+  place("lock-wrong").textContent = wasWrong ? say("keyWrong") : "";
   place("lock-key").value = "";
   if (!dialog.open) dialog.showModal();
   return new Promise((resolve) => {

@@ -90,10 +90,12 @@ export function askView(box) {
     const problem = error instanceof Problem ? error : { message: say("noService"), errors: [] };
     const left = seats.blame(problem.errors);
     const ofQuestion = left.filter(({ loc }) => loc[0] === "query");
-    questionWrong.textContent = ofQuestion.map(({ msg }) => msg).join(" ");
+    const isBlank = !question.value.trim();
+    questionWrong.textContent = ofQuestion.map(({ msg }) => (isBlank ? say("noQuestion") : msg)).join(" ");
     question.setAttribute("aria-invalid", String(ofQuestion.length > 0));
     chairman.setAttribute("aria-invalid", String(left.some(({ loc }) => loc[0] === "chairman_model")));
-    wrong.textContent = problem.message;
+    const isShown = problem.errors.length > 0 && left.length === ofQuestion.length;
+    wrong.textContent = isShown ? say("unfit") : problem.message;
     const first = form.querySelector("[aria-invalid=true]");
     if (first) first.focus();
     tell("");

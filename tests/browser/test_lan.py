@@ -47,7 +47,7 @@ async def test_off_loopback_the_key_is_asked_for_once(base: str, visit: Visiting
         page, look = visitor.page, Looking(visitor)
         await page.locator("#lock-key").fill("wrong-key")
         await page.keyboard.press("Enter")
-        await expect(page.locator("#lock-wrong")).not_to_be_empty()
+        await expect(page.locator("#lock-wrong")).to_contain_text("does not open the council")
         await look.at("key")
         await page.locator("#lock-key").fill(KEY)
         await page.keyboard.press("Enter")

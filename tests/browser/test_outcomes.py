@@ -69,8 +69,8 @@ async def test_where_the_guard_prefers_the_opinion_that_is_the_answer(
         await complete(visitor)
         answer = visitor.page.locator("section.answer")
         await expect(answer.locator(".guard.lost > p")).to_have_text(
-            "The guard put the best opinion in the place of the synthesis: "
-            "2 judges for the opinion, 0 for the synthesis, 0 for neither."
+            "The guard put the best opinion in the place of the synthesis. "
+            "Judges for the opinion: 2, for the synthesis: 0, for neither: 0."
         )
         name = await answer.locator(".sources a").text_content()
         await expect(answer).to_contain_text(f"This is the opinion of {name} as it stands.")

@@ -165,5 +165,6 @@ async def test_texts_of_a_session_come_rendered() -> None:
         )
     assert told["final_answer"] == "<p>It scatters.</p>\n"
     assert told["opinions"] == {"agent_1": "<p>Blue light scatters.</p>\n"}
+    assert told["lost_synthesis"] is None
     assert told["revisions"] == told["critiques"] == {}
     assert missing.status_code == 404

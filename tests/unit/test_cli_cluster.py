@@ -200,7 +200,7 @@ def test_a_tier_without_tests_or_tools_says_why(monkeypatch: pytest.MonkeyPatch)
     assert tiers._missing_modules("xllamacpp") == "not installed: xllamacpp"
     monkeypatch.setattr(tiers.os, "geteuid", lambda: 1000)
     assert tiers._missing_for_hosts() == "network namespaces need root"
-    assert tiers.why_not("browser") == "not installed: playwright"
+    assert tiers.why_not("browser") == "not installed: playwright, axe_playwright_python"
     monkeypatch.setattr(tiers, "find_spec", lambda name: name)
     monkeypatch.setattr(tiers.shutil, "which", lambda name: None)
     assert tiers.why_not("browser").startswith("not installed: chromium")
