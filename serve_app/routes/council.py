@@ -31,7 +31,7 @@ router = APIRouter(prefix="/api/council", tags=["council"])
 
 FAILURES = {failure.code: failure for failure in CouncilFailed.__subclasses__()}
 _DATE = re.compile(r"\d{4}-\d\d-\d\dT", re.ASCII | re.IGNORECASE)
-_BALLOT = re.compile(r'^(\{\s*"rankings".*)$', re.MULTILINE)
+_BALLOT = re.compile(r'(?<!```\n)(?<!```json\n)^(\{\s*"rankings".*)$', re.MULTILINE)
 IdempotencyKey = Annotated[
     str | None,
     Header(
@@ -220,7 +220,7 @@ def _rendered(session: CouncilSession) -> Rendered:
 
 
 def _set_off(critique: str) -> str:
-    """The ballot at its end as code: it is not meant to be read as prose."""
+    """The ballot at its end as code, unless it stands as code already: it is no prose to read."""
     return _BALLOT.sub(r"```json\n\1\n```", critique)
 
 

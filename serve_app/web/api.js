@@ -18,7 +18,8 @@ export class Problem extends Error {
   }
 }
 
-/** `ask(wasWrong)` gives a key, another one if the last one was wrong; it is called once, however many requests wait for it. */
+/** `ask(wasWrong)` gives a key, another one if the last one was wrong; it is called once, however
+ * many requests wait for it. */
 export function whenLocked(ask) {
   askForKey = ask;
 }

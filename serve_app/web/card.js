@@ -80,7 +80,7 @@ function factsOf(opinion) {
   return told.join(" · ");
 }
 
-const whyAgain = (former) => (former.code === "agent_lost" ? say("agentLost", former.node) : former.detail);
+const whyAgain = (former) => (former.code === "agent_lost" && former.node ? say("agentLost", former.node) : former.detail);
 
 function doingNow(hearing, id) {
   if (hearing.closed) return "";

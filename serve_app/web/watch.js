@@ -149,7 +149,7 @@ export function watchView(box, { id, seat }) {
  * that the service says. */
 function showNotes(box, hearing, session) {
   const who = (id) => (id === CHAIRMAN ? say("chairman") : nameOf(hearing, id));
-  const ended = session && hearing.closed && ["complete", "error"].includes(session.stage);
+  const ended = session && ["complete", "error"].includes(session.stage);
   const told = ended ? session.notices.map((notice) => notice.detail) : [
     ...hearing.notices.map((notice) => notice.detail),
     ...hearing.absences.filter(({ stage }) => !["opinions", "review"].includes(stage))

@@ -57,6 +57,7 @@ async def test_every_view_fits_and_is_for_everybody(tmp_path: Path, visit: Visit
         await visitor.question(QUESTION)
         await expect(page.locator("article.seat-card .state.speaking")).to_have_count(1)
         await expect(page.locator("article.seat-card .state.done")).to_have_count(2)
+        await expect(page.locator(".seat-card strong", has_text="air molecules")).to_have_count(2)
         await look.at("watch")
         held.go_on.set()
         held.end.set()

@@ -27,6 +27,8 @@ async def test_a_question_is_asked_watched_and_answered(tmp_path: Path, visit: V
         )
         await complete(visitor)
         await expect(page.locator("h1")).to_have_text(QUESTION)
+        ballot = page.locator("article.seat-card details pre code").first
+        await expect(ballot).to_contain_text('{"rankings"')
         await expect(page.locator("section.answer .text")).not_to_be_empty()
         assert await page.locator("section.answer").evaluate(
             "one => one.compareDocumentPosition(document.querySelector('.seat-card')) & 4"

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 from cluster import api_keys
 from serve_app.configuration import ApiConfig
+from serve_app.routes.council import _set_off
 from serve_app.routes.page import TYPES, WEB
 from tests.fake_council import FakeCouncil, api
 
@@ -153,6 +154,13 @@ async def test_what_the_page_is_told_of_this_council(locked: ApiConfig) -> None:
     async with client(api(FakeCouncil(), locked)) as http:
         answer = await http.get("/api/page", headers={"Authorization": f"Bearer {KEY}"})
     assert answer.json()["locked"] is True
+
+
+@pytest.mark.parametrize("fence", ["", "```\n", "```json\n"])
+def test_a_ballot_in_a_judges_words_is_set_off_as_code_once(fence: str) -> None:
+    ballot = '{"rankings": [{"agent_id": "A", "score": 7}]}'
+    told = _set_off(f"Good.\n\n{fence}{ballot}{fence and chr(10) + '```'}")
+    assert told == f"Good.\n\n{fence or '```json' + chr(10)}{ballot}\n```"
 
 
 async def test_texts_of_a_session_come_rendered() -> None:
