@@ -16,6 +16,7 @@ class ApiConfig:
 
     `hosts` are the names that the service goes by. `cors_origins` empty = no CORS. `max_body` in
     bytes: a million characters of any script are read and refused as a field, not as a body.
+    `join_line` is what to type on another PC; it asks for the token there.
     """
 
     version: str
@@ -29,3 +30,4 @@ class ApiConfig:
     cors_origins: tuple[str, ...] = ()
     max_body: int = 4_200_000
     heartbeat_s: float = 10.0
+    join_line: str | None = None

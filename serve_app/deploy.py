@@ -17,7 +17,7 @@ from cluster.ray_council import RayCouncil
 from cluster.secret_files import TOKEN, secret
 from cluster.settings import Settings
 from serve_app import app
-from serve_app.cli.lan import own_addresses
+from serve_app.cli.lan import join_line_without_token, own_addresses
 from serve_app.configuration import ApiConfig
 from serve_app.hosts import LOOPBACK
 
@@ -59,6 +59,7 @@ def api_config(settings: Settings) -> ApiConfig:
         join_token_sha256=api_keys.digest(secret(settings.home, TOKEN)),
         hosts=known_hosts(settings, socket.gethostname(), own_addresses()),
         cors_origins=settings.cors_origins,
+        join_line=join_line_without_token(settings),
     )
 
 

@@ -18,7 +18,7 @@ from actors.agent import AgentConfig, OllamaAgent
 from actors.chairman import ChairmanActor
 from actors.council.session import replay
 from actors.council.telling import minutes
-from actors.errors import AgentLost
+from actors.errors import AgentLost, NodeGone
 from actors.messages.calls import Agent, CallFailed, Delta, GenerateCall, Generated
 from actors.messages.configs import OrchestratorConfig
 from actors.messages.events import LiveEvent, StoredEvent
@@ -33,6 +33,7 @@ from actors.pc.call_meter import CallMeters
 from actors.pc.energy import POWERCAP
 from actors.pc.pc_meter import PcMeter
 from actors.probe import LocalNode, NodeProbe
+from actors.sessions.calls import failed
 from actors.store import session_file, session_rows
 from actors.telemetry.traces import Collector
 from cluster.hosts import Site
@@ -123,6 +124,8 @@ class LocalHosts:
         return await self._probes[node.name].report()
 
     async def start(self, site: Site) -> Agent | CallFailed:
+        if site.node not in self.pcs:  # it went away while the agent was to be placed
+            return failed(NodeGone(f"{site.node} is gone."), site.node)
         meters = partial(CallMeters, powercap=self.pcs[site.node].powercap)
         agent = self._agents[site] = OllamaAgent(self._config(site), self._http, meters)
         return await agent.load() or NearAgent(agent, self.answered)
@@ -265,4 +268,6 @@ def stage_of(request: Request) -> str:
     last = messages[-1]["content"]
     if "Give no scores yet" in last:
         return "review"
+    if "Anonymous judges read your answer" in last:
+        return "revision"
     return "synthesis" if "you are the chairman" in last else "opinions"

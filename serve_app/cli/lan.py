@@ -1,11 +1,13 @@
-"""This PC's address on the LAN, as other PCs see it."""
+"""This PC's address on the LAN, as other PCs see it, and the line that brings one of them in."""
 
 import ipaddress
 import socket
 
 import psutil
 
+from cluster.settings import Settings
 from serve_app.cli.terminal import Stop
+from serve_app.hosts import LOOPBACK
 
 
 def lan_address(wanted: str | None = None) -> str:
@@ -41,6 +43,23 @@ def own_addresses() -> list[str]:
 
 def is_this_pc(host: str) -> bool:
     return host in ("localhost", "127.0.0.1", "::1") or host in own_addresses()
+
+
+def join_line(api_url: str, ray_address: str, token: str) -> str:
+    """The exact line for PC2. Where `token` is "-", it asks there for the token."""
+    host, _, ray_port = ray_address.rpartition(":")
+    api_port = api_url.rpartition(":")[2]
+    target = host if api_port == "8000" else f"{host}:{api_port}"
+    ray = "" if ray_port == "6379" else f" --ray-port {ray_port}"
+    return f"./council join {target}{ray} --token {token}"
+
+
+def join_line_without_token(settings: Settings) -> str | None:
+    """What the page shows, which must not know the token. None where Ray's address is not the one
+    that other PCs reach it by."""
+    if not settings.lan or settings.ray_address.rpartition(":")[0] in LOOPBACK:
+        return None
+    return join_line(settings.api_url, settings.ray_address, "-")
 
 
 def _leading_out() -> str:

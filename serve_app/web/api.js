@@ -18,7 +18,8 @@ export class Problem extends Error {
   }
 }
 
-/** `ask(whyNot)` gives a key; it is called once, however many requests wait for it. */
+/** `ask(wasWrong)` gives a key, another one if the last one was wrong; it is called once, however
+ * many requests wait for it. */
 export function whenLocked(ask) {
   askForKey = ask;
 }
@@ -45,12 +46,12 @@ export async function call(method, path, { body, headers = {}, signal } = {}) {
     if (response.ok) return response;
     const problem = new Problem(response.status, await response.json().catch(() => ({})));
     if (problem.status !== 401) throw problem;
-    if (sessionStorage.getItem(KEY) === key) await newKey(key ? problem.message : "");
+    if (sessionStorage.getItem(KEY) === key) await newKey(key !== null);
   }
 }
 
-async function newKey(whyNot) {
-  asking ??= askForKey(whyNot).finally(() => { asking = null; });
+async function newKey(wasWrong) {
+  asking ??= askForKey(wasWrong).finally(() => { asking = null; });
   sessionStorage.setItem(KEY, await asking);
 }
 

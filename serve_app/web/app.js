@@ -13,7 +13,7 @@ const VIEWS = { "": askView, ask: askView, session: watchView, history: historyV
 const place = (id) => document.getElementById(id);
 
 let shown = { name: null, id: null, leave: () => {}, stay: () => false };
-let facts = { version: "", locked: false, dashboard_url: null };
+let facts = { version: "", locked: false, dashboard_url: null, join_line: null };
 
 /** `#/session/<id>/<seat>` → its parts. */
 const parts = () => location.hash.replace(/^#\/?/, "").split("/").map(decodeURIComponent);
@@ -46,9 +46,9 @@ function translate() {
 }
 
 /** Opens the dialog until a key was typed. */
-function askForKey(whyNot) {
+function askForKey(wasWrong) {
   const dialog = place("lock");
-  place("lock-wrong").textContent = whyNot;
+  place("lock-wrong").textContent = wasWrong ? say("keyWrong") : "";
   place("lock-key").value = "";
   if (!dialog.open) dialog.showModal();
   return new Promise((resolve) => {

@@ -23,12 +23,17 @@ export function askView(box) {
   const pcs = element("div", { class: "cards" });
   let seats = { wanted: () => draft.selected_agents, blame: (errors) => errors };
 
+  let earlier = draft.follows ? { follows: draft.follows } : draft.earlier ? { earlier: draft.earlier } : {};
+  const afresh = element("button", { type: "button", on: { click: () => { earlier = {}; goesOn.hidden = true; question.focus(); } } }, say("startAfresh"));
+  const goesOn = element("p", { class: "line", hidden: !(draft.follows || draft.earlier) }, element("span", {}, say("goesOn")), " ", afresh);
+
   const form = element("form", { novalidate: true, on: { submit: (event) => { event.preventDefault(); ask(); } } },
     element("h1", { class: "unseen" }, say("ask")),
     element("label", { for: "question", class: "large" }, say("question")),
     question,
     element("p", { id: "question-hint", class: "quiet" }, say("questionHint")),
     questionWrong,
+    goesOn,
     modes(draft.mode || "own"),
     element("fieldset", { class: "table-of-seats" }, element("legend", {}, say("seats")), seatBox),
     element("label", { class: "line" }, element("span", {}, say("chairman")), chairman),
@@ -62,6 +67,7 @@ export function askView(box) {
     const agents = seats.wanted();
     return {
       query: question.value,
+      ...earlier,
       ...(agents ? { selected_agents: agents } : {}),
       ...(chairman.value ? { chairman_model: chairman.value } : {}),
       ...(mode === "own" ? {} : { mode }),
@@ -74,7 +80,7 @@ export function askView(box) {
     button.textContent = say("asking");
     try {
       const session = await post("/api/council/sessions", wanted());
-      keepDraft({ ...wanted(), query: "" });
+      keepDraft({ ...wanted(), query: "", follows: null, earlier: null });
       question.value = "";
       location.hash = `#/session/${session.session_id}`;
     } catch (error) {
@@ -90,10 +96,12 @@ export function askView(box) {
     const problem = error instanceof Problem ? error : { message: say("noService"), errors: [] };
     const left = seats.blame(problem.errors);
     const ofQuestion = left.filter(({ loc }) => loc[0] === "query");
-    questionWrong.textContent = ofQuestion.map(({ msg }) => msg).join(" ");
+    const isBlank = !question.value.trim();
+    questionWrong.textContent = ofQuestion.map(({ msg }) => (isBlank ? say("noQuestion") : msg)).join(" ");
     question.setAttribute("aria-invalid", String(ofQuestion.length > 0));
     chairman.setAttribute("aria-invalid", String(left.some(({ loc }) => loc[0] === "chairman_model")));
-    wrong.textContent = problem.message;
+    const isShown = problem.errors.length > 0 && left.length === ofQuestion.length;
+    wrong.textContent = isShown ? say("unfit") : problem.message;
     const first = form.querySelector("[aria-invalid=true]");
     if (first) first.focus();
     tell("");

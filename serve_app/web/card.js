@@ -77,9 +77,11 @@ function factsOf(opinion) {
   if (opinion.speed) told.push(say(opinion.state === "done" ? "speed" : "speedAbout", number(opinion.speed, 1)));
   if (opinion.cached) told.push(say("cached", number(opinion.saved)));
   if (opinion.truncated) told.push(say("cut"));
-  if (opinion.attempt > 1 && opinion.state !== "done") told.push(say("attempt", opinion.attempt, opinion.detail));
+  if (opinion.former) told.push(say("attempt", opinion.attempt, whyAgain(opinion.former)));
   return told.join(" · ");
 }
+
+const whyAgain = (former) => (former.code === "agent_lost" && former.node ? say("agentLost", former.node) : former.detail);
 
 function doingNow(hearing, id) {
   if (hearing.closed) return "";

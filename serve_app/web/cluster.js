@@ -1,5 +1,6 @@
 // The PCs: what they have, how they are, and how another one joins.
 
+import { attempt, tell } from "./actions.js";
 import { get } from "./api.js";
 import { element, fill } from "./dom.js";
 import { bytes, moment, number, say } from "./words.js";
@@ -71,7 +72,7 @@ export function clusterView(box, { facts }) {
   const wrong = element("p", { class: "wrong", role: "alert" });
   let timer = 0;
   let left = false;
-  fill(box, element("h1", {}, say("cluster")), wrong, cards, joining(facts), dashboard(facts.dashboard_url));
+  fill(box, element("h1", {}, say("cluster")), wrong, element("h2", { class: "unseen" }, say("pcs")), cards, joining(facts), dashboard(facts.dashboard_url));
 
   async function look() {
     if (!document.hidden) {
@@ -83,13 +84,22 @@ export function clusterView(box, { facts }) {
   return { leave: () => { left = true; clearTimeout(timer); } };
 }
 
-/** What to type. The token is a secret that this page does not have. */
+/** What to type. The token is a secret that this page does not have: the line asks for it. */
 function joining(facts) {
   const here = location.port && location.port !== "8000" ? `${location.hostname}:${location.port}` : location.hostname;
-  const line = facts.locked ? `./council join ${here} --token …` : "./council down && ./council up --lan";
+  const open = facts.join_line || `./council join ${here} --token -`;
+  const line = facts.locked ? open : "./council down && ./council up --lan";
+  const copy = element("button", { type: "button", on: { click: () => attempt(() => copied(line)) } }, say("copy"));
   return element("section", { "aria-labelledby": "join" }, element("h2", { id: "join" }, say("joinTitle")),
     element("p", {}, say(facts.locked ? "joinOpen" : "joinClosed")),
-    element("pre", { class: "line", tabindex: 0 }, line));
+    element("div", { class: "to-type" }, element("pre", { tabindex: 0 }, line), navigator.clipboard ? copy : null),
+    facts.locked ? element("p", { class: "quiet" }, say("joinToken")) : null);
+}
+
+/** Browsers have a clipboard only over https and on PC1 itself; elsewhere a click selects the line. */
+async function copied(line) {
+  await navigator.clipboard.writeText(line);
+  tell(say("copied"));
 }
 
 function dashboard(address) {

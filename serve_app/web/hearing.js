@@ -12,11 +12,12 @@ export function silence() {
   };
 }
 
-/** One seat in one stage; `state` is waiting, asked, thinking, speaking, done or absent. */
+/** One seat in one stage; `state` is waiting, asked, thinking, speaking, done or absent; `former` says
+ * how its last attempt failed, `detail` why it is absent. */
 export function voice(hearing, stage, id) {
   const key = `${stage}/${id}`;
   if (!hearing.voices.has(key)) {
-    hearing.voices.set(key, { state: "waiting", text: "", characters: 0, node: "", attempt: 1, since: 0, detail: "", speed: 0, truncated: false });
+    hearing.voices.set(key, { state: "waiting", text: "", characters: 0, node: "", attempt: 1, since: 0, detail: "", former: null, speed: 0, truncated: false });
   }
   return hearing.voices.get(key);
 }
@@ -72,7 +73,7 @@ const STEPS = {
   },
   agent_started(hearing, event) {
     Object.assign(voice(hearing, event.stage, event.agent_id), {
-      state: "asked", node: event.node, attempt: event.attempt, detail: event.former ? event.former.detail : "", text: "", characters: 0,
+      state: "asked", node: event.node, attempt: event.attempt, detail: "", former: event.former ?? null, text: "", characters: 0,
     });
   },
   opinion: (hearing, event) => answered(hearing, "opinions", event),

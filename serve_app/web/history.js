@@ -44,7 +44,7 @@ export function historyView(box) {
   function line(session) {
     const ended = session.stage === "complete" || session.stage === "error";
     const facts = [
-      moment(session.created_at), ended ? say(session.stage) : say("open"), session.degraded ? say("isDegraded") : "",
+      moment(session.created_at), ended ? say(session.stage) : say("open"), session.degraded ? say("isDegraded") : "", session.follows ? say("followUp") : "",
       say("tokens", number(session.total_tokens)), seconds(session.duration_ms),
     ];
     const whole = element("li", { class: "card" },

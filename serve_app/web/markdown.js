@@ -23,6 +23,7 @@ function copies(parent) {
 
 function copy(node, name) {
   const made = document.createElement(name);
+  if (name === "pre" || name === "table") made.tabIndex = 0; // it may be wider than its place: arrows scroll it
   if (name === "a") link(made, node.getAttribute("href") || "");
   if (name === "ol" && /^\d{1,9}$/.test(node.getAttribute("start") || "")) made.setAttribute("start", node.getAttribute("start"));
   made.append(...copies(node));

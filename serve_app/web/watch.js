@@ -7,13 +7,14 @@ import { answerSection } from "./answer.js";
 import { seatCard } from "./card.js";
 import { showCosts } from "./costs.js";
 import { element, fill, write } from "./dom.js";
+import { earlierSection, goOn } from "./follow.js";
 import { CHAIRMAN, hear, nameOf, silence } from "./hearing.js";
 import { showMatrix, showRanking } from "./judges.js";
 import { number, say } from "./words.js";
 
 const SHOW_MS = 60;
 const QUEUE_MS = 2000;
-const WORTH_ASKING = new Set(["ranking", "final_answer", "session_closed"]);
+const WORTH_ASKING = new Set(["opinion", "revision", "review", "ranking", "final_answer", "session_closed"]);
 const STEPS = ["opinions", "review", "revision", "synthesis", "guard"];
 
 export function watchView(box, { id, seat }) {
@@ -27,8 +28,9 @@ export function watchView(box, { id, seat }) {
   let there = true;
   let wanted = seat;
   let timer = 0;
+  let due = 0;
   let asking = 0;
-  const drawn = { reviews: -1, ranking: null, session: null, buttons: false, notes: -1 };
+  const drawn = { reviews: -1, ranking: null, session: null, buttons: false, notes: "" };
 
   place.stop.addEventListener("click", () => attempt(async () => {
     place.stop.disabled = true;
@@ -42,7 +44,7 @@ export function watchView(box, { id, seat }) {
     try {
       for await (const event of events(id, left.signal, (isThere) => { there = isThere; soon(); })) {
         hear(hearing, event, performance.now());
-        if (WORTH_ASKING.has(event.kind)) refresh();
+        if (WORTH_ASKING.has(event.kind)) due ||= setTimeout(() => { due = 0; refresh(); }, SHOW_MS);
         soon();
       }
       refresh();
@@ -88,6 +90,7 @@ export function watchView(box, { id, seat }) {
     write(place.title, hearing.request.query);
     document.title = `${hearing.request.query.slice(0, 60)} – ${say("title")}`;
     stageLine();
+    place.earlier.show(hearing.request, html);
     place.answer.show(hearing, html);
     for (const [seatId, one] of hearing.seats) {
       if (!cards.has(seatId)) {
@@ -122,16 +125,15 @@ export function watchView(box, { id, seat }) {
     const reviews = hearing.reviews.length + hearing.absences.length;
     if (drawn.reviews !== reviews) { drawn.reviews = reviews; showMatrix(place.matrix, hearing); }
     if (drawn.ranking !== hearing.ranking) { drawn.ranking = hearing.ranking; showRanking(place.ranking, hearing); }
-    if (drawn.notes !== hearing.notices.length + hearing.absences.length) {
-      drawn.notes = hearing.notices.length + hearing.absences.length;
-      showNotes(place.notes, hearing);
-    }
+    const notes = `${hearing.notices.length}/${hearing.absences.length}/${session?.stage}`;
+    if (drawn.notes !== notes) { drawn.notes = notes; showNotes(place.notes, hearing, session); }
   }
 
   function ended() {
     place.stop.hidden = hearing.closed !== null;
     if (hearing.closed && !drawn.buttons) {
       drawn.buttons = true;
+      if (hearing.answer) place.next.append(goOn(id));
       place.buttons.append(...sessionButtons(id, () => { location.hash = "#/history"; }));
     }
     if (hearing.closed && session && drawn.session !== session) {
@@ -141,20 +143,22 @@ export function watchView(box, { id, seat }) {
   }
 
   return {
-    leave: () => { left.abort(); clearTimeout(timer); },
+    leave: () => { left.abort(); clearTimeout(timer); clearTimeout(due); },
     stay: (other) => { wanted = other; soon(); return true; },
   };
 }
 
-/** What the reader should know, and who was absent where no card says so. */
-function showNotes(box, hearing) {
+/** What the reader should know. While it sits, who was absent where no card says so; in the end all
+ * that the service says. */
+function showNotes(box, hearing, session) {
   const who = (id) => (id === CHAIRMAN ? say("chairman") : nameOf(hearing, id));
-  const told = [
+  const ended = session && ["complete", "error"].includes(session.stage);
+  const told = ended ? session.notices.map((notice) => notice.detail) : [
     ...hearing.notices.map((notice) => notice.detail),
     ...hearing.absences.filter(({ stage }) => !["opinions", "review"].includes(stage))
       .map((absence) => say("absentIn", who(absence.agent_id), say(absence.stage), absence.detail)),
   ];
-  const bad = hearing.notices.some((notice) => notice.degrades);
+  const bad = ended ? session.degraded : hearing.notices.some((notice) => notice.degrades);
   box.hidden = told.length === 0;
   box.className = bad ? "notes degraded" : "notes";
   fill(box, element("h2", {}, say(bad ? "degraded" : "noticed")), element("ul", {}, told.map((one) => element("li", {}, one))));
@@ -168,7 +172,9 @@ function layout(box, id) {
     stage: element("p", { class: "stage", role: "status", "aria-live": "polite" }),
     steps: element("ol", { class: "steps", "aria-label": say("stages") }),
     stop: element("button", { type: "button", class: "danger", id: "stop", hidden: true }, say("stop")),
+    earlier: earlierSection(),
     answer: answerSection(id),
+    next: element("div", {}),
     notes: part("notes"),
     cards: element("div", { class: "cards" }),
     matrix: part("reviews"),
@@ -177,6 +183,6 @@ function layout(box, id) {
   };
   place.buttons = element("div", { class: "row" }, place.stop);
   place.seats = element("section", { "aria-labelledby": "opinions", hidden: true }, element("h2", { id: "opinions" }, say("opinions")), place.cards);
-  fill(box, place.title, place.stage, place.steps, place.buttons, place.answer.whole, place.notes, place.seats, place.matrix, place.ranking, place.costs);
+  fill(box, place.title, place.stage, place.steps, place.buttons, place.earlier.whole, place.answer.whole, place.notes, place.next, place.seats, place.matrix, place.ranking, place.costs);
   return place;
 }

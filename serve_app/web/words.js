@@ -19,6 +19,7 @@ const WORDS = {
   keyTitle: ["A key is needed", "Une clé est requise"],
   keyWhy: ["This council is open to the network. On PC1, ./council key new makes a key for you. It stays in this tab until you close it.",
     "Ce conseil est ouvert au réseau. Sur le PC1, ./council key new vous crée une clé. Elle reste dans cet onglet jusqu’à sa fermeture."],
+  keyWrong: ["This key does not open the council, or no longer.", "Cette clé n’ouvre pas le conseil, ou ne l’ouvre plus."],
   key: ["Key", "Clé"],
   enter: ["Enter", "Entrer"],
   forget: ["Forget the key", "Oublier la clé"],
@@ -27,6 +28,8 @@ const WORDS = {
   questionHint: ["Ctrl + Enter asks.", "Ctrl + Entrée pour demander."],
   askCouncil: ["Ask the council", "Demander au conseil"],
   asking: ["Asking …", "Envoi …"],
+  noQuestion: ["There is no question yet.", "Il n’y a pas encore de question."],
+  unfit: ["Not asked: see what is marked.", "Pas envoyé : voyez ce qui est marqué."],
   seats: ["Seats", "Sièges"],
   seatsNone: ["None chosen: the council’s own choice sits.", "Aucun choisi : le conseil choisit lui-même."],
   seatNumber: ["Seat {0}", "Siège {0}"],
@@ -49,6 +52,15 @@ const WORDS = {
   standardHint: ["Each reviews the others, the chairman writes, the guard compares.", "Chacun évalue les autres, le président rédige, la garde compare."],
   thoroughHint: ["Each opinion is judged alone, and may be written again.", "Chaque avis est jugé seul, et peut être réécrit."],
   pcs: ["What the PCs have", "Ce qu’ont les PC"],
+  // going on
+  earlier: ["Earlier in this conversation", "Plus tôt dans cette conversation"],
+  formerSession: ["The session that this one goes on with", "La session dont celle-ci est la suite"],
+  next: ["Go on", "Continuer"],
+  nextHint: ["The same council sees what was said. Ctrl + Enter asks.", "Le même conseil voit ce qui a été dit. Ctrl + Entrée pour demander."],
+  goOn: ["Ask on", "Poursuivre"],
+  goesOn: ["Goes on with an earlier session.", "Fait suite à une session antérieure."],
+  startAfresh: ["Ask it afresh", "La poser à neuf"],
+  followUp: ["follow-up", "suite"],
   // watch
   stop: ["Stop", "Arrêter"],
   stopping: ["Stopping …", "Arrêt …"],
@@ -74,10 +86,10 @@ const WORDS = {
   answerFallback: ["Stood in for the chairman: {0}.", "À la place du président : {0}."],
   writing: ["The chairman is writing …", "Le président rédige …"],
   sources: ["Sources", "Sources"],
-  guardStands: ["The guard let the synthesis stand: {0} judges for it, {1} for the best opinion, {2} for neither.",
-    "La garde maintient la synthèse : {0} juges pour elle, {1} pour le meilleur avis, {2} pour aucun."],
-  guardLost: ["The guard put the best opinion in the place of the synthesis: {1} judges for the opinion, {0} for the synthesis, {2} for neither.",
-    "La garde remplace la synthèse par le meilleur avis : {1} juges pour l’avis, {0} pour la synthèse, {2} pour aucun."],
+  guardStands: ["The guard let the synthesis stand. Judges for it: {0}, for the best opinion: {1}, for neither: {2}.",
+    "La garde maintient la synthèse. Juges pour elle : {0}, pour le meilleur avis : {1}, pour aucun : {2}."],
+  guardLost: ["The guard put the best opinion in the place of the synthesis. Judges for the opinion: {1}, for the synthesis: {0}, for neither: {2}.",
+    "La garde remplace la synthèse par le meilleur avis. Juges pour l’avis : {1}, pour la synthèse : {0}, pour aucun : {2}."],
   guardUnfinished: ["The deadline came before the guard had ended; the synthesis stands.", "L’échéance est venue avant la fin de la garde ; la synthèse reste."],
   guardSilent: ["The guard had no vote to count; the synthesis stands.", "La garde n’a eu aucun vote à compter ; la synthèse reste."],
   lostSynthesis: ["The synthesis that lost", "La synthèse écartée"],
@@ -90,7 +102,8 @@ const WORDS = {
   done: ["done", "terminé"],
   absent: ["absent: {0}", "absent : {0}"],
   stoppedHere: ["stopped", "arrêté"],
-  attempt: ["attempt {0}: {1}", "essai {0} : {1}"],
+  attempt: ["asked again, attempt {0}: {1}", "redemandé, essai {0} : {1}"],
+  agentLost: ["{0}, or what ran for the council there, went away.", "{0}, ou ce qui y tournait pour le conseil, a disparu."],
   speed: ["{0} tokens/s", "{0} jetons/s"],
   speedAbout: ["about {0} tokens/s", "environ {0} jetons/s"],
   cached: ["from the cache, {0} tokens saved", "tiré du cache, {0} jetons épargnés"],
@@ -169,7 +182,11 @@ const WORDS = {
   callsNow: ["Calls now", "Appels en cours"],
   joinTitle: ["Another PC", "Un autre PC"],
   joinClosed: ["This council listens on this PC only. To let others in, type here:", "Ce conseil n’écoute que sur ce PC. Pour en admettre d’autres, tapez ici :"],
-  joinOpen: ["Type on the other PC, in its own clone (./council token on PC1 says the token):", "Tapez sur l’autre PC, dans son clone (./council token sur le PC1 donne le jeton) :"],
+  joinOpen: ["Type on the other PC, in its own clone:", "Tapez sur l’autre PC, dans son clone :"],
+  joinToken: ["It asks for the token, which this page does not know. ./council up --lan on PC1 prints the line with the token in it, also while the council runs; ./council token says in which file it is.",
+    "Elle demande le jeton, que cette page ne connaît pas. ./council up --lan sur le PC1 affiche la ligne avec le jeton, même quand le conseil tourne ; ./council token dit dans quel fichier il est."],
+  copy: ["Copy", "Copier"],
+  copied: ["Copied.", "Copié."],
   onlyPc1: ["– opens on PC1 itself; it asks for the token in ~/.llm-council/ray_token.", "– s’ouvre sur le PC1 même ; il demande le jeton de ~/.llm-council/ray_token."],
   absentIn: ["{0} was absent in {1}: {2}", "{0} était absent, {1} : {2}"],
   notKnown: ["not known yet", "pas encore connu"],
@@ -197,9 +214,11 @@ export function say(name, ...values) {
 }
 
 export const number = (value, digits = 0) => new Intl.NumberFormat(language(), { maximumFractionDigits: digits }).format(value);
-export const money = (value, currency) => new Intl.NumberFormat(language(), { style: "currency", currency, ...(value > 0 && value < 0.1 ? { maximumSignificantDigits: 2 } : {}) }).format(value);
-export const day = (text) => new Intl.DateTimeFormat(language(), { dateStyle: "medium", timeZone: "UTC" }).format(new Date(text));
-export const moment = (text) => new Intl.DateTimeFormat(language(), { dateStyle: "medium", timeStyle: "short" }).format(new Date(text));
+/** The reader's own kind of the language, such as en-GB, where the browser says it. */
+const locale = () => navigator.languages.find((one) => one.startsWith(language())) ?? language();
+export const money = (value, currency) => new Intl.NumberFormat(locale(), { style: "currency", currency, ...(value > 0 && value < 0.1 ? { maximumSignificantDigits: 2 } : {}) }).format(value);
+export const day = (text) => new Intl.DateTimeFormat(locale(), { dateStyle: "medium", timeZone: "UTC" }).format(new Date(text));
+export const moment = (text) => new Intl.DateTimeFormat(locale(), { dateStyle: "medium", timeStyle: "short" }).format(new Date(text));
 export const seconds = (ms) => (ms < 1000 ? `${number(ms)} ms` : `${number(ms / 1000, 1)} s`);
 
 export function bytes(count) {

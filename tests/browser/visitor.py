@@ -1,12 +1,10 @@
-"""Somebody who looks at the page: a browser of its own, and what went on in it that must not."""
+"""Somebody who looks at the page: a window of its own, and what went on in it that must not."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
-from playwright.async_api import Page, async_playwright
-
-from serve_app.cli.tiers import browser
+from playwright.async_api import Browser, Page
 
 PHONE = {"width": 390, "height": 844}
 WIDE = {"width": 1280, "height": 900}
@@ -24,7 +22,7 @@ class Visit:
         """Parts of console messages that a test provokes."""
         page.on("pageerror", lambda error: self.wrong.append(f"error: {error}"))
         page.on("console", self._console)
-        page.on("dialog", lambda dialog: self.wrong.append(f"dialog: {dialog.message}"))
+        page.on("dialog", self._dialog)
         page.context.on("request", self._request)
 
     def _console(self, message: Any) -> None:
@@ -32,9 +30,17 @@ class Visit:
         if message.type in ("error", "warning") and not any(one in told for one in self.expected):
             self.wrong.append(told)
 
+    async def _dialog(self, dialog: Any) -> None:
+        self.wrong.append(f"dialog: {dialog.message}")
+        await dialog.dismiss()
+
     def _request(self, request: Any) -> None:
         if not request.url.startswith((self.base, f"blob:{self.base}")):
             self.wrong.append(f"left for {request.url}")
+
+    async def go(self, place: str) -> None:
+        """To a view, by its address."""
+        await self.page.goto(f"{self.base}/#/{place}")
 
     async def question(self, text: str) -> None:
         """Asks it, by the keyboard, once the form is whole."""
@@ -44,19 +50,21 @@ class Visit:
         await self.page.wait_for_url("**/#/session/*")
 
 
+Visiting = Callable[..., AbstractAsyncContextManager[Visit]]
+
+
 @asynccontextmanager
-async def visit(base: str, path: str = "/", **options: Any) -> AsyncIterator[Visit]:
+async def window(
+    chromium: Browser, base: str, path: str = "/", **options: Any
+) -> AsyncIterator[Visit]:
     """`options` of the browser's context: viewport, color_scheme, locale, …"""
     wanted = {"viewport": WIDE, "locale": "en-GB", **options}
-    async with async_playwright() as playwright:
-        chromium = await playwright.chromium.launch(
-            executable_path=browser(), args=["--no-sandbox", "--disable-dev-shm-usage"]
-        )
-        page = await (await chromium.new_context(**wanted)).new_page()
+    context = await chromium.new_context(**wanted)
+    try:
+        page = await context.new_page()
         page.set_default_timeout(20_000)
         visitor = Visit(page, base)
         await page.goto(f"{base}{path}")
-        try:
-            yield visitor
-        finally:
-            await chromium.close()
+        yield visitor
+    finally:
+        await context.close()

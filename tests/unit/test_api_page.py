@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 from cluster import api_keys
 from serve_app.configuration import ApiConfig
+from serve_app.routes.council import _set_off
 from serve_app.routes.page import TYPES, WEB
 from tests.fake_council import FakeCouncil, api
 
@@ -144,10 +145,22 @@ def test_every_word_that_the_page_says_is_there_in_both_languages() -> None:
 async def test_what_the_page_is_told_of_this_council(locked: ApiConfig) -> None:
     async with client(api(FakeCouncil(), OPEN)) as http:
         told = (await http.get("/api/page")).json()
-    assert told == {"version": "1.2.3", "locked": False, "dashboard_url": "http://127.0.0.1:8265"}
+    assert told == {
+        "version": "1.2.3",
+        "locked": False,
+        "dashboard_url": "http://127.0.0.1:8265",
+        "join_line": None,
+    }
     async with client(api(FakeCouncil(), locked)) as http:
         answer = await http.get("/api/page", headers={"Authorization": f"Bearer {KEY}"})
     assert answer.json()["locked"] is True
+
+
+@pytest.mark.parametrize("fence", ["", "```\n", "```json\n"])
+def test_a_ballot_in_a_judges_words_is_set_off_as_code_once(fence: str) -> None:
+    ballot = '{"rankings": [{"agent_id": "A", "score": 7}]}'
+    told = _set_off(f"Good.\n\n{fence}{ballot}{fence and chr(10) + '```'}")
+    assert told == f"Good.\n\n{fence or '```json' + chr(10)}{ballot}\n```"
 
 
 async def test_texts_of_a_session_come_rendered() -> None:
@@ -160,5 +173,6 @@ async def test_texts_of_a_session_come_rendered() -> None:
         )
     assert told["final_answer"] == "<p>It scatters.</p>\n"
     assert told["opinions"] == {"agent_1": "<p>Blue light scatters.</p>\n"}
+    assert told["lost_synthesis"] is None
     assert told["revisions"] == told["critiques"] == {}
     assert missing.status_code == 404

@@ -12,7 +12,7 @@ from cluster.run_record import RunRecord
 from cluster.secret_files import KEY, TOKEN, secret
 from cluster.settings import Settings
 from serve_app.cli import summary, tiers, welcome
-from serve_app.cli.lan import lan_address
+from serve_app.cli.lan import join_line, join_line_without_token, lan_address
 from serve_app.cli.terminal import Stop
 from serve_app.cli.welcome import Head, check_versions, complain, head_address
 
@@ -28,13 +28,23 @@ RECORD = RunRecord(
 
 
 def test_the_join_line_names_only_what_is_not_the_default() -> None:
-    assert summary.join_line(RECORD, "abc") == "./council join 192.168.1.10 --token abc"
+    usual = join_line(RECORD.api_url, RECORD.ray_address, "abc")
+    assert usual == "./council join 192.168.1.10 --token abc"
     moved = RECORD.model_copy(
         update={"api_url": "http://192.168.1.10:9000", "ray_address": "192.168.1.10:6389"}
     )
-    assert summary.join_line(moved, "abc") == (
+    assert join_line(moved.api_url, moved.ray_address, "abc") == (
         "./council join 192.168.1.10:9000 --ray-port 6389 --token abc"
     )
+
+
+def test_the_page_shows_the_line_without_the_token_and_only_where_others_can_join() -> None:
+    lan = {"host": "192.168.1.10", "ray_address": "192.168.1.10:6389"}
+    assert join_line_without_token(Settings.having(**lan)) == (
+        "./council join 192.168.1.10 --ray-port 6389 --token -"
+    )
+    assert join_line_without_token(Settings.having()) is None
+    assert join_line_without_token(Settings.having(host="192.168.1.10")) is None
 
 
 def test_without_lan_the_summary_tells_how_to_get_it(tmp_path: Path) -> None:
@@ -190,7 +200,7 @@ def test_a_tier_without_tests_or_tools_says_why(monkeypatch: pytest.MonkeyPatch)
     assert tiers._missing_modules("xllamacpp") == "not installed: xllamacpp"
     monkeypatch.setattr(tiers.os, "geteuid", lambda: 1000)
     assert tiers._missing_for_hosts() == "network namespaces need root"
-    assert tiers.why_not("browser") == "not installed: playwright"
+    assert tiers.why_not("browser") == "not installed: playwright, axe_playwright_python"
     monkeypatch.setattr(tiers, "find_spec", lambda name: name)
     monkeypatch.setattr(tiers.shutil, "which", lambda name: None)
     assert tiers.why_not("browser").startswith("not installed: chromium")
