@@ -71,6 +71,11 @@ TOKENS = _counter(
     "Tokens as the engine counted them: prompt, completion",
     *("kind", "stage", "model", "pc"),
 )
+CACHE_HITS = _counter(
+    "council_cache_hits_total",
+    "Model calls that were answered from the cache; no other meter counts them as calls",
+    *("stage", "model"),
+)
 RETRIES = _counter(
     "council_retries_total", "Calls that were tried again, by why the attempt before failed", "code"
 )
@@ -118,7 +123,7 @@ REFUSED = _counter(
 
 OF_COUNCIL = (
     *(SESSIONS, SESSION_DURATION, STAGE_DURATION, CALL_DURATION, CALL_PARTS, TOKENS),
-    *(RETRIES, ABSENCES, ABSTENTIONS, AGREEMENT, GUARD),
+    *(CACHE_HITS, RETRIES, ABSENCES, ABSTENTIONS, AGREEMENT, GUARD),
     *(OPEN_SESSIONS, QUEUE_DEPTH, SLOTS, RESIDENT_MODELS, BREAKER_OPEN),
 )
 """Kept by the orchestrator."""

@@ -25,7 +25,7 @@ from actors.messages.events import (
 )
 from actors.meters import catalogue
 from actors.meters.labels import Bounded, code
-from actors.meters.outlet import Outlet
+from actors.meters.outlet import Labels, Outlet
 
 PARTS = ("queue", "network", "load", "prompt", "generate")
 MS = 1_000
@@ -41,7 +41,7 @@ class SessionMeters:
 
     def __call__(self, session: Session, event: StoredEvent) -> None:
         if isinstance(event, AnswerEvent) and _is_a_call(session, event):
-            self._called(stage_of(event), event.model, event.node, event.usage, event.timing)
+            self._answered(stage_of(event), event.model, event)
         match event:
             case AgentStarted(former=failed) if failed is not None:
                 self._outlet.add(catalogue.RETRIES, (code(failed.code),))
@@ -58,12 +58,16 @@ class SessionMeters:
 
     def generated(self, model: str, said: Generated) -> None:
         """A single generation was answered."""
-        self._called(catalogue.WORKER, model, said.node, said.usage, said.timing)
+        self._answered(catalogue.WORKER, model, said)
 
-    def _called(
-        self, stage: str, model: str, node: str, usage: TokenUsage, timing: CallTiming
-    ) -> None:
-        where = (stage, self._models(canonical(model)), self._pcs(node))
+    def _answered(self, stage: str, model: str, said: AnswerEvent | Generated) -> None:
+        of = (stage, self._models(canonical(model)))
+        if said.cached:
+            self._outlet.add(catalogue.CACHE_HITS, of)
+        else:
+            self._called((*of, self._pcs(said.node)), said.usage, said.timing)
+
+    def _called(self, where: Labels, usage: TokenUsage, timing: CallTiming) -> None:
         self._outlet.observe(catalogue.CALL_DURATION, where, timing.wall_ms / MS)
         took = (timing.queue_ms, timing.network_ms, timing.load_ms)
         for part, ms in zip(PARTS, (*took, timing.prompt_ms, timing.generate_ms), strict=True):

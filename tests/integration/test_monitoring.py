@@ -59,6 +59,9 @@ def succeed(url: str) -> None:
     question = {"query": "Why?", "selected_agents": seats, "chairman_model": "gamma"}
     answered = httpx.post(f"{url}/api/council/query", json=question, timeout=60)
     assert answered.status_code == 200 and answered.json()["latency_stats"]["guard"]
+    again = {"model": "alpha", "prompt": "Why?", "options": {"seed": 1}}
+    told = [httpx.post(f"{url}/api/generate", json=again, timeout=60).json() for _ in range(2)]
+    assert told[1]["cached"]
 
 
 def fail(url: str) -> None:

@@ -37,10 +37,15 @@ DASHBOARD = Path(__file__).parents[2] / "monitoring/grafana/dashboards/council.j
 
 
 @asynccontextmanager
-async def serving(home: Path, script: Script = plausible) -> AsyncIterator[httpx.AsyncClient]:
+async def serving(
+    home: Path, script: Script = plausible, cache_ttl_s: float = 0.0
+) -> AsyncIterator[httpx.AsyncClient]:
     pool = ScriptedPool(models=("a:1", "b:1", "c:1"), script=script)
+    pool.digests = {model: f"digest of {model}" for model in pool.models}
     procedure = ProcedureDefaults(critique=True, guard=True)
-    config = OrchestratorConfig(store_path=home / "sessions.db", procedure=procedure)
+    config = OrchestratorConfig(
+        store_path=home / "sessions.db", procedure=procedure, cache_ttl_s=cache_ttl_s
+    )
     orchestrator = CouncilOrchestrator(config, lambda: pool, ChairmanActor())
     council = LocalCouncil(orchestrator, LocalHosts(deadlines=Deadlines(), num_ctx=4096))
     app = build_api(council, ApiConfig("1", "3.11", "2.60"))
@@ -130,6 +135,18 @@ async def test_a_single_generation_is_counted_apart(tmp_path: Path) -> None:
     where = '{model="a:1",pc="pc1",stage="worker"}'
     assert samples[f"council_call_duration_seconds_count{where}"] == 1
     assert total(samples, "council_sessions_total") == 0
+
+
+async def test_an_answer_from_the_cache_is_no_call(tmp_path: Path) -> None:
+    seats = [{"model": model, "options": {"seed": 1}} for model in ("a:1", "b:1")]
+    question = {"query": "Why?", "selected_agents": seats, "mode": "fast"}
+    async with serving(tmp_path, cache_ttl_s=60) as http:
+        for _ in range(2):
+            await http.post("/api/council/query", json=question)
+        samples = await read(http)
+    for model in ("a:1", "b:1"):
+        assert samples[f'council_cache_hits_total{{model="{model}",stage="opinions"}}'] == 1
+    assert total(samples, "council_call_duration_seconds_count") == 2
 
 
 async def test_strangers_make_no_label_values(tmp_path: Path) -> None:

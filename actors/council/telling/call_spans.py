@@ -59,6 +59,7 @@ def _told_by(call: ToldCall) -> Attributes:
             return {
                 "council.pc": answer.node,
                 "council.attempts": answer.attempts,
+                "council.cached": answer.cached,
                 "gen_ai.usage.input_tokens": answer.usage.prompt_tokens,
                 "gen_ai.usage.output_tokens": answer.usage.completion_tokens,
                 "gen_ai.response.finish_reasons": ("length" if answer.truncated else "stop",),
