@@ -8,6 +8,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
@@ -80,7 +81,7 @@ def watched_council(local_ray: None, canary: str) -> Iterator[str]:
     """Where it is served; its key begins with the canary. Whoever uses it runs last: until its end
     no other council can be on this Ray."""
     (Path(os.environ["COUNCIL_HOME"]) / "api_key").write_text(f"{canary}key")
-    with served_council() as url:
+    with patch.dict(os.environ, COUNCIL_CACHE_TTL_S="60"), served_council() as url:
         yield url
 
 
