@@ -18,7 +18,7 @@ from actors.council.workload import Experience, Load, Loads, owed_by_worker, sti
 from actors.errors import QueueFull
 from actors.messages.calls import Generated
 from actors.messages.nodes import NodeReport
-from actors.messages.requests import WorkerRequest
+from actors.messages.requests import ModelOptions
 from actors.messages.sessions import QueuePlace
 
 
@@ -69,11 +69,13 @@ class Admission:
             self._forget(session_id)
 
     @contextmanager
-    def call(self, request: WorkerRequest, model: str) -> Iterator[Callable[[Generated], None]]:
-        """Counts a single call as long as it runs, or raises `QueueFull`. What it gives wants to be
-        told how the call ended."""
+    def call(
+        self, texts: Iterable[str], options: ModelOptions, model: str
+    ) -> Iterator[Callable[[Generated], None]]:
+        """Counts a single call, with these texts in its prompt, as long as it runs, or raises
+        `QueueFull`. What it gives wants to be told how the call ended."""
         self._look_around()
-        owes = owed_by_worker(request, model, self._known)
+        owes = owed_by_worker(texts, options, model, self._known)
         self._check(owes)
         call_id = f"call {next(self._numbers)}"
         self._count(call_id, _Open(), owes)

@@ -7,12 +7,16 @@ A thin shell: what is owed next is decided in `actors.council`, performed in `se
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from datetime import datetime
 from weakref import WeakValueDictionary
 
 import ray
 
+from actors import worker
 from actors.admission import Admission
+from actors.batches import Batch as Heard
+from actors.batches import Batches
 from actors.clock import now
 from actors.council.asking.briefs import Limits
 from actors.council.backlog import Bounds
@@ -27,6 +31,7 @@ from actors.errors import (
     Superseded,
 )
 from actors.messages.calls import Generated
+from actors.messages.chats import LocalChat
 from actors.messages.configs import OrchestratorConfig
 from actors.messages.events import AnswerEvent, DeltaEvent, LiveEvent, Stage, StoredEvent
 from actors.messages.nodes import ModelCatalogue, NodeReport, NodeStanding
@@ -54,7 +59,6 @@ from actors.store.sessions import SessionStore
 from actors.summons import Summons
 from actors.telemetry.about import About, nobody, speaking_of
 from actors.telemetry.traces import Collector, Traces
-from actors.worker import generate
 
 log = logging.getLogger(__name__)
 
@@ -238,16 +242,33 @@ class CouncilOrchestrator:
 
     async def generate(self, request: WorkerRequest, origin: Origin = NOWHERE) -> WorkerResult:
         """One stateless generation on whichever PC the pool picks. Raises `QueueFull` too."""
-        model, timeout_s = await self._summons.model(request.model), self._config.deadline_s
-        with self._admission.call(request, model) as counted:
+        model = await self._summons.model(request.model)
+        with self._admission.call(
+            (request.prompt, request.system or ""), request.options, model
+        ) as counted:
+            answer = await worker.generate(self._line(model, origin), request, self._limits)
+            counted(answer)
+            self._meters.generated(model, answer)
+        return worker.result(model, answer)
 
-            def heard(said: Generated) -> None:
-                counted(said)
-                self._meters.generated(model, said)
+    async def chat(self, request: LocalChat, origin: Origin = NOWHERE) -> AsyncIterator[Heard]:
+        """What a local model says, several pieces at a time, in the end its `Generated`; an empty
+        batch is a sign of life. Raises as `generate` does, also in the middle."""
+        await self._started()
+        model = await self._summons.model(request.model)
+        texts = (message.content for message in request.messages)
+        with self._admission.call(texts, request.options, model) as counted:
+            said = Batches(worker.chat(self._line(model, origin), request))
+            async with aclosing(aiter(said)) as batches:  # type: ignore[type-var]
+                async for batch in batches:
+                    for event in batch:
+                        if isinstance(event, Generated):
+                            counted(event)
+                            self._meters.generated(model, event)
+                    yield batch
 
-            return await generate(
-                self._pool, self._cache, request, model, self._limits, timeout_s, heard, origin
-            )
+    def _line(self, model: str, origin: Origin) -> worker.Line:
+        return worker.Line(self._pool, self._cache, model, self._config.deadline_s, origin)
 
     async def meters(self) -> tuple[MeterReading, ...]:
         """What was counted since this process began, and how things stand now."""

@@ -98,7 +98,9 @@ class Summons:
             deadline_at=at + timedelta(seconds=request.deadline_s or config.deadline_s),
             boot=boot_time(),
             ranking_method=config.ranking_method,
-            procedure=procedure(request.mode, config.procedure),
+            procedure=procedure(
+                request.mode, config.procedure, bool(request.answer and request.answer.format)
+            ),
             origin=origin,
         )
 

@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Protocol
 
+from actors.messages.calls import Delta, Generated
+from actors.messages.chats import LocalChat
 from actors.messages.events import LiveEvent, StoredEvent
 from actors.messages.nodes import ModelCatalogue, NodeReport, NodeStanding
 from actors.messages.readings import MeterReading
@@ -63,6 +65,13 @@ class Council(Protocol):
 
     async def generate(self, request: WorkerRequest, origin: Origin = NOWHERE) -> WorkerResult:
         """One stateless generation. Raises `ModelCallError`s, `ModelNotInstalled`."""
+        ...
+
+    def chat(
+        self, request: LocalChat, origin: Origin = NOWHERE
+    ) -> AsyncIterator[Delta | Generated | None]:
+        """What a local model says, then exactly one `Generated`; None is a sign of life. Raises as
+        `generate` does, also in the middle. Leaving it ends the call."""
         ...
 
     async def nodes(self) -> tuple[NodeReport, ...]: ...

@@ -16,6 +16,8 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 
 from actors.errors import CouncilError, CouncilUnavailable
+from actors.messages.calls import Delta, Generated
+from actors.messages.chats import LocalChat
 from actors.messages.events import LiveEvent, SessionClosed, StoredEvent
 from actors.messages.nodes import ModelCatalogue, NodeReport, NodeStanding
 from actors.messages.readings import MeterReading
@@ -107,6 +109,23 @@ class RayCouncil:
     async def generate(self, request: WorkerRequest, origin: Origin = NOWHERE) -> WorkerResult:
         self._refuse_at_the_end()
         return await self._once(lambda a: a.generate.remote(request, origin))
+
+    async def chat(
+        self, request: LocalChat, origin: Origin = NOWHERE
+    ) -> AsyncIterator[Delta | Generated | None]:
+        """What was said is not said again: an orchestrator that is lost ends the chat."""
+        self._refuse_at_the_end()
+        try:
+            stream = self._orchestrator().chat.remote(request, origin)
+            try:
+                async for reference in stream:
+                    for event in await reference or (None,):
+                        yield event
+            finally:
+                with contextlib.suppress(RayError):
+                    ray.cancel(stream)
+        except RayError as error:
+            raise self._as_ours(error) from None
 
     async def nodes(self) -> tuple[NodeReport, ...]:
         return await self._patiently(lambda a: a.nodes.remote())

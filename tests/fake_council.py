@@ -23,7 +23,8 @@ from actors.errors import (
     SessionNotFound,
     SessionRunning,
 )
-from actors.messages.calls import CallTiming, TokenUsage
+from actors.messages.calls import CallTiming, Delta, Generated, TokenUsage
+from actors.messages.chats import LocalChat
 from actors.messages.events import (
     DeltaEvent,
     LiveEvent,
@@ -252,6 +253,19 @@ class FakeCouncil:
             prompt_eval_count=2,
             eval_count=3,
         )
+
+    async def chat(
+        self, request: LocalChat, origin: Origin = NOWHERE
+    ) -> AsyncIterator[Delta | Generated | None]:
+        self._pass()
+        self.origins.append(origin)
+        self.calls += 1
+        if request.model != MODEL:
+            raise ModelNotAvailable(f"No PC has {request.model}.")
+        yield Delta(text="It ")
+        yield Delta(text="scatters.")
+        usage = TokenUsage(prompt_tokens=3, completion_tokens=2, total_tokens=5)
+        yield Generated(content="It scatters.", usage=usage, timing=CallTiming(), node="pc1")
 
     async def nodes(self) -> tuple[NodeReport, ...]:
         self._pass()

@@ -20,6 +20,7 @@ from actors.council.session import replay
 from actors.council.telling import minutes
 from actors.errors import AgentLost, NodeGone
 from actors.messages.calls import Agent, CallFailed, Delta, GenerateCall, Generated
+from actors.messages.chats import LocalChat
 from actors.messages.configs import OrchestratorConfig
 from actors.messages.events import LiveEvent, StoredEvent
 from actors.messages.nodes import ModelCatalogue, NodeReport, NodeStanding
@@ -204,6 +205,14 @@ class LocalCouncil:
 
     async def generate(self, request: WorkerRequest, origin: Origin = NOWHERE) -> WorkerResult:
         return await self.orchestrator.generate(request, origin)
+
+    async def chat(
+        self, request: LocalChat, origin: Origin = NOWHERE
+    ) -> AsyncIterator[Delta | Generated | None]:
+        async with aclosing(self.orchestrator.chat(request, origin)) as batches:
+            async for batch in batches:
+                for event in batch or (None,):
+                    yield event  # type: ignore[misc]
 
     async def nodes(self) -> tuple[NodeReport, ...]:
         return await self.orchestrator.nodes()

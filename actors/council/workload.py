@@ -16,7 +16,7 @@ from actors.council.steps import AskGuard, AskSynthesis, Closed, Conclude, UseOp
 from actors.council.table.model_names import canonical
 from actors.messages.calls import CallTiming, TokenUsage
 from actors.messages.events import AnswerEvent
-from actors.messages.requests import Seat, WorkerRequest
+from actors.messages.requests import ModelOptions, Seat
 
 Lengths = Mapping[tuple[str, str], float]
 """(model, stage) → tokens of an answer."""
@@ -147,10 +147,12 @@ def still_owed(session: Session, known: Experience) -> Loads:
     return loads
 
 
-def owed_by_worker(request: WorkerRequest, model: str, known: Experience) -> Loads:
-    """A single generation."""
-    prompt = _tokens(request.prompt) + _tokens(request.system or "")
-    wanted = min(known.length(model, "worker"), request.options.num_predict or float("inf"))
+def owed_by_worker(
+    texts: Iterable[str], options: ModelOptions, model: str, known: Experience
+) -> Loads:
+    """A single generation whose prompt has these texts."""
+    prompt = sum(map(_tokens, texts))
+    wanted = min(known.length(model, "worker"), options.num_predict or float("inf"))
     return {canonical(model): Load(1.0, prompt, wanted)}
 
 

@@ -6,12 +6,21 @@ from typing import Annotated, Any, Literal, Protocol
 from pydantic import Field
 
 from actors.messages.message import Message
-from actors.messages.requests import NOWHERE, ModelName, ModelOptions, Origin, Question
+from actors.messages.requests import NOWHERE, AnswerForm, ModelName, ModelOptions, Origin, Question
+
+Think = bool | Literal["low", "medium", "high"]
+"""Whether a thinking model thinks, or how much, as Ollama has it."""
 
 
 class ChatMessage(Message):
-    role: Literal["system", "user", "assistant"]
+    """A turn as Ollama has it. `images` in base64; `tool_calls` of an assistant; `tool_name` of a
+    tool's answer."""
+
+    role: Literal["system", "user", "assistant", "tool"]
     content: str
+    images: tuple[str, ...] = ()
+    tool_calls: tuple[dict[str, Any], ...] = ()
+    tool_name: str | None = None
 
 
 class FollowUp(Message):
@@ -30,6 +39,7 @@ class GenerateCall(Message):
     was doing for it.
 
     `think=False` turns a thinking model's thinking off; `None` leaves Ollama's default.
+    `tools`: what the model may call, as Ollama has it.
     `format` is `"json"`, a JSON schema, or None for free text. `then`: asked on the same slot once
     the answer is there; the two are one call, and fail together. `origin`: what the model server is
     told of where the call comes from.
@@ -40,7 +50,8 @@ class GenerateCall(Message):
     messages: tuple[ChatMessage, ...]
     options: ModelOptions
     format: Literal["json"] | dict[str, Any] | None = None
-    think: bool | None = None
+    think: Think | None = None
+    tools: tuple[dict[str, Any], ...] = ()
     timeout_s: float = Field(gt=0)
     then: FollowUp | None = None
     origin: Origin = NOWHERE
@@ -96,6 +107,7 @@ class Generated(Message):
     prompt_evaluated: int | None = None
     """Prompt tokens evaluated afresh, where the engine tells it (prefix cache); else None."""
     follow_up: str | None = None
+    tool_calls: tuple[dict[str, Any], ...] = ()
     joules: float | None = None
     """What the PC used meanwhile; once the pool knows what else ran there, this call's share of it.
     None where the PC does not tell."""
@@ -150,6 +162,7 @@ class SynthesisBrief(Message):
     critiques: tuple[LabelledAnswer, ...] = ()
     divided: bool = False
     remarks: str = ""
+    form: AnswerForm | None = None
     seed: int
     num_predict: int
     timeout_s: float = Field(gt=0)

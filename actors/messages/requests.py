@@ -62,10 +62,19 @@ class Turn(Message):
 
 
 class Question(Message):
-    """What is asked, and what was said before it, oldest first."""
+    """What is asked, what was said before it, oldest first, and how the client wants the answer."""
 
     text: str
     earlier: tuple[Turn, ...] = ()
+    instructions: str | None = None
+
+
+class AnswerForm(Message):
+    """How the final answer is to be written: the chairman's sampling, and `"json"` or a JSON schema
+    that holds it. With a `format` there is no guard: an opinion could not stand for the answer."""
+
+    options: ModelOptions = ModelOptions()
+    format: Literal["json"] | dict[str, Any] | None = None
 
 
 SessionName = Annotated[
@@ -82,7 +91,8 @@ class CouncilRequest(Message):
 
     `follows`: the session that this question goes on with; the council sees what was said there,
     and is the same unless the request names another. `earlier`: the same for a conversation that
-    took place elsewhere, oldest first.
+    took place elsewhere, oldest first. `instructions`: what the client's own system message says,
+    for all who answer, judge, and write. `answer`: the form of the final answer.
 
     How many agents and how long a query may be are settings, checked by the facade.
     `cache=False`: no model call is answered from the cache; what models say anew is kept there.
@@ -94,6 +104,8 @@ class CouncilRequest(Message):
     mode: Mode | None = None
     follows: SessionName | None = None
     earlier: tuple[Turn, ...] | None = Field(default=None, max_length=50)
+    instructions: str | None = Field(default=None, max_length=32_000)
+    answer: AnswerForm | None = None
     deadline_s: Number | None = Field(default=None, gt=0, le=86_400, allow_inf_nan=False)
     cache: StrictBool = True
 

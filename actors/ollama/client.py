@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 
 from actors.errors import ModelCallError, ModelLoadFailed, NotOllama
-from actors.messages.calls import Delta, GenerateCall, Generated
+from actors.messages.calls import ChatMessage, Delta, GenerateCall, Generated, Think
 from actors.messages.nodes import OllamaStatus
 from actors.ollama import status
 from actors.ollama.cost import Cost
@@ -115,7 +115,7 @@ class OllamaClient:
         )
 
     async def _stream(
-        self, call: GenerateCall, think: bool | None, transcript: Transcript, patience: Patience
+        self, call: GenerateCall, think: Think | None, transcript: Transcript, patience: Patience
     ) -> AsyncGenerator[Delta, None]:
         clock = asyncio.get_running_loop().time
         body = self._body(call, think)
@@ -152,10 +152,10 @@ class OllamaClient:
                 raise self._wire.broken(error, transcript.partial, answered=True) from error
         return None
 
-    def _body(self, call: GenerateCall, think: bool | None) -> dict[str, Any]:
+    def _body(self, call: GenerateCall, think: Think | None) -> dict[str, Any]:
         body: dict[str, Any] = {
             "model": call.model,
-            "messages": [{"role": m.role, "content": m.content} for m in call.messages],
+            "messages": [_turn(message) for message in call.messages],
             "stream": True,
             **self._held(),
             "options": {
@@ -168,6 +168,8 @@ class OllamaClient:
             body["format"] = call.format
         if think is not None:
             body["think"] = think
+        if call.tools:
+            body["tools"] = call.tools
         return body
 
     async def _generate(self, model: str, keep_alive: str | int) -> dict[str, Any]:
@@ -182,7 +184,7 @@ class OllamaClient:
     def _context(self) -> dict[str, int]:
         return {} if self._num_ctx is None else {"num_ctx": self._num_ctx}
 
-    def _think(self, call: GenerateCall) -> bool | None:
+    def _think(self, call: GenerateCall) -> Think | None:
         """`think: false` is safe for models that cannot think; versions that refuse it say so."""
         if not self._may_tell(call.model):
             return None
@@ -200,3 +202,9 @@ class OllamaClient:
             return await self._get("/api/ps")
         except NotOllama:
             return {}
+
+
+def _turn(message: ChatMessage) -> dict[str, Any]:
+    """Role and text, and of the rest only what there is: old servers know none of it."""
+    told = message.model_dump(exclude_defaults=True)
+    return {"role": message.role, "content": message.content, **told}

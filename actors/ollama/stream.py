@@ -41,6 +41,7 @@ class Transcript:
         self._last: dict[str, Any] = {}
         self._content: list[str] = []
         self._thinking: list[str] = []
+        self._tool_calls: list[dict[str, Any]] = []
         self._unfinished: list[bytes] = []
         self._unfinished_size = 0
         self._size = 0
@@ -56,7 +57,8 @@ class Transcript:
     @property
     def only_thought(self) -> bool:
         """The model used up its budget thinking (O13)."""
-        return self.done and bool(self._thinking) and not self.partial.strip()
+        said = self.partial.strip() or self._tool_calls
+        return self.done and bool(self._thinking) and not said
 
     @property
     def cost(self) -> Cost:
@@ -105,13 +107,14 @@ class Transcript:
             )
         if num_ctx and self.cost.prompt_tokens >= num_ctx:
             raise ContextOverflow(f"Ollama cut the prompt to its context of {num_ctx} tokens.")
-        if not content.strip():
+        if not content.strip() and not self._tool_calls:
             thought = " It only thought." if self._thinking else ""
             raise EmptyAnswer(f"The model answered nothing.{thought}")
         total = spent.plus(self.cost)
         return Generated(
             content=content,
             thinking="".join(self._thinking),
+            tool_calls=tuple(self._tool_calls),
             truncated=reason == "length",
             usage=total.usage(),
             timing=total.timing(wall_s),
@@ -148,6 +151,8 @@ class Transcript:
         if isinstance(message, dict):
             self._hear(message.get("thinking"), self._thinking, pieces)
             self._hear(message.get("content"), self._content, pieces)
+            if isinstance(called := message.get("tool_calls"), list):
+                self._tool_calls += [one for one in called if isinstance(one, dict)]
         if chunk.get("done") is True and not self.done:
             self.done = True
             self._last = chunk

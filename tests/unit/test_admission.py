@@ -11,11 +11,11 @@ from actors.errors import QueueFull
 from actors.messages.calls import CallTiming, Generated, TokenUsage
 from actors.messages.events import AgentStarted
 from actors.messages.nodes import InstalledModel, NodeReport, OllamaStatus
-from actors.messages.requests import WorkerRequest
+from actors.messages.requests import ModelOptions
 from tests.unit.test_workload import START, after, final, opinion, review, started
 
 PATIENT = Bounds(max_queue_s=1e9, max_open=100)
-CALL = WorkerRequest(model="a", prompt="x" * 40)
+CALL = (("x" * 40,), ModelOptions(), "a")
 
 
 def report(name: str, *models: str) -> NodeReport:
@@ -133,18 +133,18 @@ def test_beyond_the_wait_that_is_allowed_a_question_is_refused_until_work_is_don
 def test_no_more_than_so_many_may_be_open_however_little_they_owe() -> None:
     line = admission(Bounds(max_queue_s=1e9, max_open=2))
     line.admit(named("first"))
-    with line.call(CALL, "a"):
+    with line.call(*CALL):
         with pytest.raises(QueueFull, match="COUNCIL_MAX_OPEN"):
             line.admit(named("second"))
-        with pytest.raises(QueueFull, match="COUNCIL_MAX_OPEN"), line.call(CALL, "a"):
+        with pytest.raises(QueueFull, match="COUNCIL_MAX_OPEN"), line.call(*CALL):
             pytest.fail("the call was let in")
     line.admit(named("second"))
 
 
 def test_a_single_call_is_work_like_any_other_and_is_over_however_it_ends() -> None:
     line = admission(Bounds(max_queue_s=1.0, max_open=100))
-    with pytest.raises(ZeroDivisionError), line.call(CALL, "a"):
-        with pytest.raises(QueueFull, match="COUNCIL_MAX_QUEUE_S"), line.call(CALL, "a"):
+    with pytest.raises(ZeroDivisionError), line.call(*CALL):
+        with pytest.raises(QueueFull, match="COUNCIL_MAX_QUEUE_S"), line.call(*CALL):
             pytest.fail("the call was let in")
         raise ZeroDivisionError
     line.admit(named("first"))
@@ -197,7 +197,7 @@ def test_a_single_call_teaches_how_fast_its_pc_is() -> None:
     line = admission()
     usage = TokenUsage(prompt_tokens=10, completion_tokens=200, total_tokens=210)
     timing = CallTiming(generate_ms=500_000, wall_ms=500_000)
-    with line.call(CALL, "a") as heard:
+    with line.call(*CALL) as heard:
         heard(Generated(content="x", usage=usage, timing=timing, node="pc2"))
     assert eta_behind_one(line) > 10 * eta_behind_one(admission())
 
@@ -207,7 +207,7 @@ def test_an_answer_from_the_cache_teaches_nothing() -> None:
     found = Generated(
         content="x", usage=TokenUsage(), timing=CallTiming(wall_ms=1), node="pc2", cached=True
     )
-    with line.call(CALL, "a") as heard:
+    with line.call(*CALL) as heard:
         heard(found)
     assert eta_behind_one(line) == eta_behind_one(admission())
 

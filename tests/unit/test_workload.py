@@ -33,7 +33,7 @@ from actors.messages.events import (
     SynthesisDrafted,
 )
 from actors.messages.procedure import Procedure
-from actors.messages.requests import CouncilRequest, ModelOptions, Seat, WorkerRequest
+from actors.messages.requests import CouncilRequest, ModelOptions, Seat
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 NOTHING_KNOWN = Experience()
@@ -190,12 +190,12 @@ def test_a_seat_that_may_not_say_much_owes_no_more_than_that() -> None:
 
 
 def test_a_single_generation_owes_what_it_asks_for() -> None:
-    request = WorkerRequest(model="a", prompt="x" * 40, system="y" * 8)
-    assert owed_by_worker(request, "a", NOTHING_KNOWN) == {
+    texts = ("x" * 40, "y" * 8)
+    assert owed_by_worker(texts, ModelOptions(), "a", NOTHING_KNOWN) == {
         "a:latest": Load(1, 12, ANSWER_TOKENS["worker"])
     }
-    short = request.model_copy(update={"options": ModelOptions(num_predict=5)})
-    assert owed_by_worker(short, "a", NOTHING_KNOWN)["a:latest"].completion_tokens == 5
+    short = ModelOptions(num_predict=5)
+    assert owed_by_worker(texts, short, "a", NOTHING_KNOWN)["a:latest"].completion_tokens == 5
 
 
 def test_a_pace_tells_the_time_of_the_call_it_was_learnt_from() -> None:

@@ -29,7 +29,14 @@ from actors.council.judging.ballots import votes_of
 from actors.council.session import Session
 from actors.messages.calls import GenerateCall, LabelledAnswer, SynthesisBrief
 from actors.messages.events import CHAIRMAN, Stage
-from actors.messages.requests import NOWHERE, ModelOptions, Origin, Question, WorkerRequest
+from actors.messages.requests import (
+    NOWHERE,
+    AnswerForm,
+    ModelOptions,
+    Origin,
+    Question,
+    WorkerRequest,
+)
 
 LONGEST_STANDING = "mean score 10.0 of 10, 10 votes"
 LONGEST_COUNT = "10 of 10 responses give this answer: 1234567890. Depart from it only where " * 2
@@ -77,7 +84,8 @@ def question_in(session: Session, num_ctx: int, share: float = 1.0) -> Question:
     """The question with what was said before it, cut to its share of the context, or to less."""
     room = num_ctx // EARLIER_SHARE * share
     request = session.started.request
-    return Question(text=request.query, earlier=remembered(request.earlier or (), round(room)))
+    earlier = remembered(request.earlier or (), round(room))
+    return Question(text=request.query, earlier=earlier, instructions=request.instructions)
 
 
 def forgets(session: Session, num_ctx: int) -> bool:
@@ -90,11 +98,13 @@ def opinion_call(
 ) -> GenerateCall:
     """`share` in (0, 1]: how much of what was said before is told, less after an overflow."""
     seat = session.seat(agent_id)
+    form = _form_of_opinions(session)
     return GenerateCall(
         call_id=call_id(session, "opinions", agent_id),
         model=seat.model,
         messages=opinion_messages(seat, question_in(session, room.num_ctx, share)),
-        options=_bounded(seat.options, limits.opinion(room.num_ctx)),
+        options=_bounded(_over(seat.options, form.options), limits.opinion(room.num_ctx)),
+        format=form.format,
         timeout_s=room.timeout_s,
     )
 
@@ -140,6 +150,7 @@ def synthesis_brief(
         critiques=_critiques(session, room.num_ctx),
         divided=divided(deliberation.scores(session)),
         remarks=_remarks(session),
+        form=session.started.request.answer,
         seed=session.started.seed,
         num_predict=limits.synthesis(room.num_ctx),
         timeout_s=room.timeout_s,
@@ -148,18 +159,21 @@ def synthesis_brief(
 
 def synthesis_call(brief: SynthesisBrief) -> GenerateCall:
     """What the chairman asks of the model in its chair."""
+    form = brief.form or AnswerForm()
     judged = Judged(
         ranking=brief.standings,
         critiques=tuple(Answer(one.label, one.text) for one in brief.critiques),
         divided=brief.divided,
         remarks=brief.remarks,
+        formatted=bool(form.format),
     )
     answers = tuple(Answer(a.label, a.text) for a in brief.answers)
     return GenerateCall(
         call_id=brief.call_id,
         model=brief.model,
         messages=synthesis_messages(brief.question, answers, judged, brief.seed),
-        options=_bounded(CHAIRMAN_OPTIONS, brief.num_predict),
+        options=_bounded(_over(CHAIRMAN_OPTIONS, form.options), brief.num_predict),
+        format=form.format,
         timeout_s=brief.timeout_s,
         origin=brief.origin,
     )
@@ -285,6 +299,17 @@ def fitted_answers(session: Session, limits: Limits, num_ctx: int, share: float)
     budget = answer_budget(num_ctx, 0, fixed)
     needed = sum(estimate_up_to(answer.text, budget) for answer in answers)
     return fit(answers, round(min(budget, needed) * share))
+
+
+def _form_of_opinions(session: Session) -> AnswerForm:
+    """Where there is no chairman, an opinion is the answer, in the form that was asked for."""
+    form = session.started.request.answer
+    return form if form and session.procedure.mode == "fast" else AnswerForm()
+
+
+def _over(options: ModelOptions, wanted: ModelOptions) -> ModelOptions:
+    """`options` with those that are `wanted` in their place."""
+    return options.model_copy(update=wanted.model_dump(exclude_none=True))
 
 
 def _bounded(options: ModelOptions, num_predict: int) -> ModelOptions:

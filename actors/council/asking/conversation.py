@@ -45,6 +45,9 @@ def chat(question: Question) -> tuple[ChatMessage, ...]:
 def quoted(question: Question, tag: str) -> list[str]:
     """The conversation as one who judges is shown it: blocks, the question last."""
     blocks = []
+    if question.instructions:
+        wanted = fenced("question", question.instructions, tag)
+        blocks.append(f"How the answer is to be written:\n{wanted}")
     for turn in question.earlier:
         blocks.append(f"Earlier question:\n{fenced('question', turn.query, tag)}")
         blocks.append(f"Answer that was given:\n{fenced('response', turn.answer, tag)}")

@@ -130,6 +130,9 @@ def conclusion(session: Session, at: datetime, finished: bool = True) -> FinalAn
 def _answered(draft: SynthesisDrafted, session: Session) -> FinalAnswerGiven:
     labels = briefs.label_of(session)
     names = {label: session.seat(agent_id).name for agent_id, label in labels.items()}
+    form = session.started.request.answer
+    if form and form.format:  # what is in brackets there is no citation
+        names = labels = {}
     return FinalAnswerGiven(
         **draft.model_dump(exclude={"kind", "content", "seq"}),
         content=reveal(draft.content, names),

@@ -31,19 +31,24 @@ SHARED_SYSTEM = (
 
 def opinion_messages(seat: Seat, question: Question) -> tuple[ChatMessage, ...]:
     """Stage 1. A seat's own system prompt stands alone where it has one."""
-    return (ChatMessage(role="system", content=seat.system or OPINION_SYSTEM), *chat(question))
+    system = seat.system or OPINION_SYSTEM
+    if question.instructions:
+        system = f"{system}\n\n{question.instructions}"
+    return (ChatMessage(role="system", content=system), *chat(question))
 
 
 @dataclass(frozen=True)
 class Judged:
     """What the chairman is told of the reviews. `ranking`: lines as `ranking_lines` makes them,
     empty = there was no review; `critiques`: what judges wrote of the answer under that label;
-    `divided`: they hardly agree; `remarks`: what else there is to know, in sentences."""
+    `divided`: they hardly agree; `remarks`: what else there is to know, in sentences; `formatted`:
+    the answer is held to a format, which has no place for citations."""
 
     ranking: Sequence[str] = ()
     critiques: Sequence[Answer] = ()
     divided: bool = False
     remarks: str = ""
+    formatted: bool = False
 
 
 def synthesis_messages(
@@ -118,11 +123,13 @@ def _synthesis_task(judged: Judged, tag: str) -> str:
         "The reviewers disagree about these responses: end with one sentence on what the response "
         "that differs most from your answer says, and cite it. "
     )
+    citing = (
+        f"Where you use a response, cite it like this: [A]. {dissent if judged.divided else ''}"
+    )
     task = (
         "Task: you are the chairman. Write the final answer to the question. "
         "Take what is correct from the responses, trust the better ranked ones more, and leave "
-        "out what is wrong. Where you use a response, cite it like this: [A]. "
-        f"{dissent if judged.divided else ''}"
+        f"out what is wrong. {'' if judged.formatted else citing}"
         "Answer in the language of the question. Write only the answer."
     )
     return "\n\n".join(part for part in (ranking, critiques, judged.remarks, task) if part)

@@ -97,6 +97,7 @@ def _check(request: CouncilRequest, defaults: SeatingDefaults) -> None:
 def _texts(request: CouncilRequest) -> list[tuple[list[str | int], str]]:
     """Every free text of a request, with the path of its field."""
     texts: list[tuple[list[str | int], str]] = [(["query"], request.query)]
+    texts.append((["instructions"], request.instructions or ""))
     for index, turn in enumerate(request.earlier or ()):
         texts.append((["earlier", index, "query"], turn.query))
         texts.append((["earlier", index, "answer"], turn.answer))
