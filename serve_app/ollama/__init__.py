@@ -1,0 +1,1 @@
+"""The council and its models as an Ollama server, at `/ollama`."""
