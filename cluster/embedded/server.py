@@ -20,11 +20,8 @@ from cluster.embedded.exchange import ClientGone, Lines, every, first_of, read, 
 from cluster.embedded.faults import EngineError, ModelNotFound
 from cluster.embedded.library import Library, ModelFile
 from cluster.embedded.origins import refused
-from cluster.embedded.protocol import gathered
+from cluster.embedded.protocol import VERSION, gathered
 from cluster.embedded.residents import Resident, Residents
-
-VERSION = "0.33.0+council"
-"""The Ollama version whose protocol this is (the first to tell `prompt_eval_cached_count`)."""
 
 
 @dataclass(frozen=True)
