@@ -3,6 +3,10 @@ same answers for the others as from the model server itself."""
 
 import asyncio
 import json
+import re
+import shlex
+import sys
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -221,8 +225,8 @@ class TestLocalModels:
         await place.client.chat(THINKER, SKY)
         there = await place.direct.ps()
         async with asyncio.timeout(5):
-            while (here := await place.client.ps()) != there:
-                await asyncio.sleep(0.01)
+            while (here := await place.client.ps()) != there:  # each look is a request
+                pass
         assert THINKER in {model.model for model in here.models}
         raw = [
             (await place.http.get(f"{url}/api/ps")).json() for url in (place.url, place.fake.url)
@@ -379,6 +383,37 @@ class TestRefusals:
             assert answer.status_code == 400 and words in answer.json()["error"]
         answer = await place.http.get("/api/nothing")
         assert answer.headers["content-type"] == "application/problem+json"
+
+
+class TestTheDocument:
+    """`docs/clients-ollama.md`: what is in it works as it stands there."""
+
+    async def test_the_python_in_it_runs(self, place: Place) -> None:
+        (code,) = snippets("python", place)
+        # Its own process: it leaves its client open, as one does.
+        run = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", code, stdout=PIPE, stderr=PIPE, env={"NO_PROXY": "*"}
+        )
+        told, mistakes = await run.communicate()
+        assert run.returncode == 0, mistakes.decode()
+        assert b"The council sits: " in told and b"'council-thorough:latest'" in told
+
+    async def test_what_it_types_into_a_shell_is_answered(self, place: Place) -> None:
+        curl, container = (shlex.split(code) for code in snippets("sh", place))
+        url, body = curl[2], curl[curl.index("-d") + 1]
+        as_curl = {"Content-Type": "application/x-www-form-urlencoded"}
+        answer = await place.http.post(url, content=body, headers=as_curl)
+        assert answer.status_code == 200 and answer.json()["message"]["content"]
+        (base,) = [word.partition("=")[2] for word in container if "OLLAMA_BASE_URL" in word]
+        for path in ("version", "tags"):  # what Open WebUI asks to see whether a connection works
+            assert (await place.http.get(f"{base}/api/{path}")).status_code == 200
+
+
+def snippets(language: str, place: Place) -> list[str]:
+    """The code in that language, with this place's address."""
+    text = (Path(__file__).parents[2] / "docs" / "clients-ollama.md").read_text()
+    found = re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    return [code.replace("http://127.0.0.1:8000/ollama", place.url) for code in found]
 
 
 class TestTheDoor:
