@@ -169,6 +169,10 @@ class OllamaAgent:
     ) -> AsyncGenerator[Happening, None]:
         left_s = max(0.001, call.timeout_s - queued_s)
         mine = call.model_copy(update={"model": self._config.model, "timeout_s": left_s})
+        if mine.embed is not None:
+            made = await self._client.embed(mine)
+            yield self._signed(made, queued_s, await meter.joules())
+            return
         answer: Generated | None = None
         async with aclosing(self._client.chat(mine)) as events:
             async for event in events:

@@ -31,14 +31,15 @@ from actors.errors import (
     Superseded,
 )
 from actors.messages.calls import Generated
-from actors.messages.chats import LocalChat
+from actors.messages.chats import LocalChat, LocalEmbedding
 from actors.messages.configs import OrchestratorConfig
 from actors.messages.events import AnswerEvent, DeltaEvent, LiveEvent, Stage, StoredEvent
-from actors.messages.nodes import ModelCatalogue, NodeReport, NodeStanding
+from actors.messages.nodes import ModelCatalogue, ModelLimits, NodeReport, NodeStanding
 from actors.messages.readings import MeterReading
 from actors.messages.requests import (
     NOWHERE,
     CouncilRequest,
+    ModelOptions,
     Origin,
     WorkerRequest,
     WorkerResult,
@@ -61,6 +62,9 @@ from actors.telemetry.about import About, nobody, speaking_of
 from actors.telemetry.traces import Collector, Traces
 
 log = logging.getLogger(__name__)
+
+VECTORS = ModelOptions(num_predict=1)
+"""What making vectors is counted as: the prompt is all of the work."""
 
 
 class CouncilOrchestrator:
@@ -266,6 +270,18 @@ class CouncilOrchestrator:
                             counted(event)
                             self._meters.generated(model, event)
                     yield batch
+
+    async def embed(self, request: LocalEmbedding, origin: Origin = NOWHERE) -> Generated:
+        """A vector for each text, from whichever PC the pool picks. Raises as `generate` does."""
+        model = await self._summons.model(request.model)
+        with self._admission.call(request.inputs, VECTORS, model):
+            answer = await worker.embed(self._line(model, origin), request)
+        self._meters.generated(model, answer)
+        return answer
+
+    async def limits(self, model: str) -> ModelLimits:
+        """What a PC that has the model tells of it."""
+        return await self._pool.limits(await self._summons.model(model))
 
     def _line(self, model: str, origin: Origin) -> worker.Line:
         return worker.Line(self._pool, self._cache, model, self._config.deadline_s, origin)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from actors.messages.calls import Agent
-from actors.messages.nodes import NodeReport, NodeStanding
+from actors.messages.nodes import ModelLimits, NodeReport, NodeStanding
 from actors.messages.occupancy import Occupancy
 from actors.sessions.retries import RetryBudget
 
@@ -68,6 +68,11 @@ class Pool(Protocol):
 
     async def reports(self, fresh: bool = False) -> tuple[NodeReport, ...]:
         """What every PC told last, or (`fresh`) tells now; a PC that is gone is not in it."""
+        ...
+
+    async def limits(self, model: str) -> ModelLimits:
+        """What a PC that has the model tells of it now. Raises `ModelNotAvailable`, and why none
+        that has it tells."""
         ...
 
     def expect(self, models: Iterable[str]) -> None:

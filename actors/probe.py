@@ -17,10 +17,9 @@ import ray
 from actors.errors import ModelCallError
 from actors.messages.calls import CallFailed
 from actors.messages.message import Message
-from actors.messages.nodes import NodeEnergy, NodeReport, NodeVitals
+from actors.messages.nodes import ModelLimits, NodeEnergy, NodeReport, NodeVitals
 from actors.ollama.client import OllamaClient
 from actors.ollama.deadlines import Deadlines
-from actors.ollama.status import ModelLimits
 from actors.ollama.wire import new_http_client
 from actors.pc.leftovers import end_idle_workers
 from actors.pc.own_pc import is_own

@@ -1,4 +1,5 @@
-"""One stateless generation, without a council, on whichever PC the pool picks."""
+"""What is asked of one model, without a council, on whichever PC the pool picks: a generation, a
+chat, vectors. Stateless."""
 
 import asyncio
 import uuid
@@ -7,9 +8,9 @@ from dataclasses import dataclass
 
 from actors.council.asking.briefs import Limits, too_long, worker_call
 from actors.errors import ContextOverflow, model_call_error
-from actors.messages.calls import CallFailed, Delta, GenerateCall, Generated
-from actors.messages.chats import LocalChat
-from actors.messages.requests import Origin, WorkerRequest, WorkerResult
+from actors.messages.calls import CallFailed, Delta, Embedding, GenerateCall, Generated
+from actors.messages.chats import LocalChat, LocalEmbedding
+from actors.messages.requests import ModelOptions, Origin, WorkerRequest, WorkerResult
 from actors.pool import Demand, Pool
 from actors.sessions.calls import Caller, ask_agent
 from actors.sessions.recall import call_or_recall
@@ -53,6 +54,29 @@ async def generate(line: Line, request: WorkerRequest, limits: Limits) -> Genera
         return worker_call(call_id, request, line.model, wanted, timeout_s, line.origin)
 
     outcome = await line.call(compose, _ignore_start, _ignore_text, not request.cache)
+    if isinstance(outcome, CallFailed):
+        raise model_call_error(outcome.code, outcome.detail)
+    return outcome
+
+
+async def embed(line: Line, request: LocalEmbedding) -> Generated:
+    """A vector for each input. Raises `ModelCallError`s."""
+    call_id = str(uuid.uuid4())
+
+    def compose(num_ctx: int, share: float) -> GenerateCall:
+        if share < 1:
+            raise ContextOverflow("A text is longer than the model's context length.")
+        return GenerateCall(
+            call_id=call_id,
+            model=line.model,
+            messages=(),
+            options=ModelOptions(),
+            embed=Embedding(**request.model_dump(exclude={"model"})),
+            timeout_s=line.timeout_s,
+            origin=line.origin,
+        )
+
+    outcome = await line.call(compose, _ignore_start, _ignore_text, True)
     if isinstance(outcome, CallFailed):
         raise model_call_error(outcome.code, outcome.detail)
     return outcome

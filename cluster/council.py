@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import Protocol
 
 from actors.messages.calls import Delta, Generated
-from actors.messages.chats import LocalChat
+from actors.messages.chats import LocalChat, LocalEmbedding
 from actors.messages.events import LiveEvent, StoredEvent
-from actors.messages.nodes import ModelCatalogue, NodeReport, NodeStanding
+from actors.messages.nodes import ModelCatalogue, ModelLimits, NodeReport, NodeStanding
 from actors.messages.readings import MeterReading
 from actors.messages.requests import (
     NOWHERE,
@@ -72,6 +72,14 @@ class Council(Protocol):
     ) -> AsyncIterator[Delta | Generated | None]:
         """What a local model says, then exactly one `Generated`; None is a sign of life. Raises as
         `generate` does, also in the middle. Leaving it ends the call."""
+        ...
+
+    async def embed(self, request: LocalEmbedding, origin: Origin = NOWHERE) -> Generated:
+        """`vectors`, one for each text. Raises as `generate` does."""
+        ...
+
+    async def limits(self, model: str) -> ModelLimits:
+        """What a PC that has the model tells of it. Raises as `generate` does."""
         ...
 
     async def nodes(self) -> tuple[NodeReport, ...]: ...

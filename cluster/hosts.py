@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from actors.messages.calls import Agent, CallFailed
-from actors.messages.nodes import NodeReport
+from actors.messages.nodes import ModelLimits, NodeReport
 from cluster.nodes import NodeView
 
 
@@ -29,6 +29,10 @@ class Hosts(Protocol):
     async def report(self, node: NodeView) -> NodeReport:
         """What the PC tells of itself now; without vitals and server if it does not answer in
         time."""
+        ...
+
+    async def limits(self, node: NodeView, model: str) -> ModelLimits | CallFailed:
+        """What the PC's model server tells of a model, named as it names it."""
         ...
 
     async def start(self, site: Site) -> Agent | CallFailed:

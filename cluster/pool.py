@@ -26,7 +26,7 @@ from actors.errors import (
     StoreUnavailable,
     model_call_error,
 )
-from actors.messages.nodes import Duty, NodeReport, NodeStanding
+from actors.messages.nodes import Duty, ModelLimits, NodeReport, NodeStanding
 from actors.messages.occupancy import Occupancy
 from actors.pool import Demand, Lease
 from actors.sessions.retries import RetryBudget
@@ -82,6 +82,7 @@ class CouncilPool:
     def __init__(self, config: PoolConfig, hosts: Hosts) -> None:
         self.retries = RetryBudget()
         self.num_ctx = config.num_ctx
+        self._hosts = hosts
         self._config = config
         self._roster = Roster(config.cooldown_s, config.return_s)
         self._drains = Drains(config.drains)
@@ -141,6 +142,19 @@ class CouncilPool:
             )
             for report in self._roster.reports()
         )
+
+    async def limits(self, model: str) -> ModelLimits:
+        """As a PC that has it tells them. Raises `ModelNotAvailable`, or why none tells."""
+        await self._scouts.ready()
+        name, failure = canonical(model), None
+        for entry in self._roster.with_model(name):
+            told = await self._hosts.limits(entry.view, entry.installed[name])
+            if isinstance(told, ModelLimits):
+                return told
+            failure = told
+        if failure is None:
+            raise self._refusal(name, "absent")
+        raise model_call_error(failure.code, failure.detail)
 
     def expect(self, models: Iterable[str]) -> None:
         """What open councils may still ask for; no PC counts as drained before that was told."""

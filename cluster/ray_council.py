@@ -17,9 +17,9 @@ from ray.exceptions import RayError, RayTaskError
 
 from actors.errors import CouncilError, CouncilUnavailable
 from actors.messages.calls import Delta, Generated
-from actors.messages.chats import LocalChat
+from actors.messages.chats import LocalChat, LocalEmbedding
 from actors.messages.events import LiveEvent, SessionClosed, StoredEvent
-from actors.messages.nodes import ModelCatalogue, NodeReport, NodeStanding
+from actors.messages.nodes import ModelCatalogue, ModelLimits, NodeReport, NodeStanding
 from actors.messages.readings import MeterReading
 from actors.messages.requests import (
     NOWHERE,
@@ -126,6 +126,13 @@ class RayCouncil:
                     ray.cancel(stream)
         except RayError as error:
             raise self._as_ours(error) from None
+
+    async def embed(self, request: LocalEmbedding, origin: Origin = NOWHERE) -> Generated:
+        self._refuse_at_the_end()
+        return await self._once(lambda a: a.embed.remote(request, origin))
+
+    async def limits(self, model: str) -> ModelLimits:
+        return await self._patiently(lambda a: a.limits.remote(model))
 
     async def nodes(self) -> tuple[NodeReport, ...]:
         return await self._patiently(lambda a: a.nodes.remote())

@@ -15,9 +15,9 @@ from ray.exceptions import ActorUnavailableError, RayActorError, RayError
 from ray.util import list_named_actors
 
 from actors.agent import AgentConfig
-from actors.errors import AgentLost, ModelLoadFailed
+from actors.errors import AgentLost, ModelLoadFailed, NodeUnreachable
 from actors.messages.calls import Agent, CallFailed
-from actors.messages.nodes import NodeReport
+from actors.messages.nodes import ModelLimits, NodeReport
 from actors.ollama.deadlines import Deadlines
 from actors.remote import RemoteAgent
 from cluster import clocks, launch
@@ -78,6 +78,20 @@ class RayHosts:
         self._probes[node.node_id] = probe
         clock = clocks.reading(report.at, report.took_s, now, passed_s)
         return report.model_copy(update={"clock": clock})
+
+    async def limits(self, node: NodeView, model: str) -> ModelLimits | CallFailed:
+        """By the PC's probe, which is there once the PC has reported."""
+        try:
+            async with asyncio.timeout(REPORT_S):
+                told: ModelLimits | CallFailed = await _patiently(
+                    self._probes[node.node_id].show, model
+                )
+                return told
+        except (KeyError, RayError, TimeoutError):
+            error = NodeUnreachable(f"{node.name} does not tell of {model} just now.")
+            return CallFailed(
+                code=error.code, detail=error.detail, retryable=error.retryable, node=node.name
+            )
 
     async def start(self, site: Site) -> Agent | CallFailed:
         """An agent with its model loaded. One with another config is replaced."""

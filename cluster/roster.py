@@ -189,6 +189,11 @@ class Roster:
         """Whether some PC that is there has the model."""
         return any(model in e.installed for e in self.entries.values() if e.view.ollama > 0)
 
+    def with_model(self, model: str) -> list[Entry]:
+        """The PCs that have the model, those that can be reached first."""
+        having = [entry for entry in self.entries.values() if model in entry.installed]
+        return sorted(having, key=lambda entry: entry.breaker.open)
+
     def site(self, name: str, model: str) -> Site:
         """Where an agent for the model would sit on that PC, which has told its server."""
         entry = self.entries[name]

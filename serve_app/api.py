@@ -23,6 +23,7 @@ from serve_app.configuration import ApiConfig
 from serve_app.edge import install
 from serve_app.hosts import KnownHosts
 from serve_app.metered import Metered
+from serve_app.ollama import routes as ollama_routes
 from serve_app.routes import cluster as cluster_routes
 from serve_app.routes import council as council_routes
 from serve_app.routes import docs, events, metrics, page, tickets, worker
@@ -75,6 +76,7 @@ def build_api(
     app.include_router(metrics.router)
     app.include_router(page.router)
     app.include_router(docs.router)
+    app.include_router(ollama_routes.router)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     app.add_middleware(Gate, config=config, tickets=app.state.tickets, attempts=app.state.attempts)
     if config.cors_origins:

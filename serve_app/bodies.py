@@ -18,7 +18,11 @@ BODY_DEADLINE_S = 30.0
 SLACK_S = 8.0
 MIN_RATE = 1024
 """A body may pause for `SLACK_S`, and otherwise has to come at so many bytes a second."""
+UNTYPED = "/ollama/"
+"""Where clients send JSON under any type, as Ollama's own documents do with curl. A page elsewhere
+can send a form so without asking, but not without saying whence: it is refused all the same."""
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+_NOT_FOREIGN = ("none", "same-origin")
 _CHARSET = re.compile(r'charset="?utf-?8"?', re.ASCII | re.IGNORECASE)
 
 
@@ -42,7 +46,9 @@ class StrictBodies:
         if scope["type"] != "http" or scope["method"] not in _WITH_BODY:
             return await self._app(scope, receive, send)
         try:
-            body = await self._read(Headers(scope=scope), receive)
+            headers = Headers(scope=scope)
+            _check_type(headers, scope["path"].startswith(UNTYPED))
+            body = await self._read(headers, receive)
         except (CouncilError, TimeoutError) as error:
             return await _refuse(error, scope, receive, send)
         if body is None:
@@ -59,7 +65,6 @@ class StrictBodies:
         await self._app(scope, replay, send)
 
     async def _read(self, headers: Headers, receive: Receive) -> bytes | None:
-        _check_type(headers)
         length = headers.get("content-length", "0")
         if not (length.isascii() and length.isdigit()):
             raise MalformedBody("The Content-Length is not a number.")
@@ -89,12 +94,13 @@ class StrictBodies:
         return BodyTooLarge(f"A body may have at most {self._max_body} bytes.")
 
 
-def _check_type(headers: Headers) -> None:
+def _check_type(headers: Headers, any_type: bool) -> None:
     given = headers.getlist("content-type")
     kind, _, parameters = (given[0] if len(given) == 1 else "").partition(";")
     if kind.strip().lower() != "application/json":
-        raise UnsupportedMediaType("Send the body as Content-Type: application/json.")
-    if parameters.strip() and not _CHARSET.fullmatch(parameters.strip()):
+        if not any_type or headers.get("sec-fetch-site", "none") not in _NOT_FOREIGN:
+            raise UnsupportedMediaType("Send the body as Content-Type: application/json.")
+    elif parameters.strip() and not _CHARSET.fullmatch(parameters.strip()):
         raise UnsupportedMediaType("Send the body in UTF-8.")
     if headers.get("content-encoding", "identity").lower() != "identity":
         raise UnsupportedMediaType("Send the body uncompressed.")

@@ -15,13 +15,14 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError, WebSocketRequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketState
 
 from actors.errors import CouncilError, InvalidRequest, MalformedBody
 from actors.messages.message import Message
 from actors.mistakes import told
+from serve_app.clients.refusals import Look, look_at
 
 MEDIA_TYPE = "application/problem+json"
 PROBLEM = "problem"
@@ -90,7 +91,8 @@ def from_status(
 
 
 class ProblemResponse(Response):
-    """Leaves word of its problem in the request's state, for who counts refusals."""
+    """Leaves word of its problem in the request's state, for who counts refusals. Where another
+    protocol is spoken it looks as that has it."""
 
     def __init__(self, problem: Problem, body: bytes, headers: Mapping[str, str]) -> None:
         super().__init__(body, problem.status, headers=headers, media_type=MEDIA_TYPE)
@@ -98,7 +100,15 @@ class ProblemResponse(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope.setdefault("state", {})[PROBLEM] = self._problem
-        await super().__call__(scope, receive, send)
+        look = look_at(scope["path"])
+        answer = super().__call__ if look is None else self._in_other_words(look)
+        await answer(scope, receive, send)
+
+    def _in_other_words(self, look: Look) -> Response:
+        problem = self._problem
+        status, body = look(problem.status, problem.code, problem.detail)
+        mine = {k: v for k, v in self.headers.items() if not k.startswith("content-")}
+        return JSONResponse(body, status, mine)
 
 
 def response(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:

@@ -24,7 +24,7 @@ from actors.errors import (
     SessionRunning,
 )
 from actors.messages.calls import CallTiming, Delta, Generated, TokenUsage
-from actors.messages.chats import LocalChat
+from actors.messages.chats import LocalChat, LocalEmbedding
 from actors.messages.events import (
     DeltaEvent,
     LiveEvent,
@@ -42,6 +42,7 @@ from actors.messages.nodes import (
     InstalledModel,
     MemoryUse,
     ModelCatalogue,
+    ModelLimits,
     NodeEnergy,
     NodeReport,
     NodeStanding,
@@ -266,6 +267,20 @@ class FakeCouncil:
         yield Delta(text="scatters.")
         usage = TokenUsage(prompt_tokens=3, completion_tokens=2, total_tokens=5)
         yield Generated(content="It scatters.", usage=usage, timing=CallTiming(), node="pc1")
+
+    async def embed(self, request: LocalEmbedding, origin: Origin = NOWHERE) -> Generated:
+        self._pass()
+        self.origins.append(origin)
+        if request.model != MODEL:
+            raise ModelNotAvailable(f"No PC has {request.model}.")
+        vectors = tuple((float(len(text)), 1.0) for text in request.inputs)
+        return Generated(content="", vectors=vectors, usage=TokenUsage(), timing=CallTiming())
+
+    async def limits(self, model: str) -> ModelLimits:
+        self._pass()
+        if model != MODEL:
+            raise ModelNotAvailable(f"No PC has {model}.")
+        return ModelLimits(context_length=8192, capabilities=("completion",))
 
     async def nodes(self) -> tuple[NodeReport, ...]:
         self._pass()

@@ -14,7 +14,7 @@ from actors.messages.calls import (
     Generated,
     TokenUsage,
 )
-from actors.messages.nodes import InstalledModel, NodeReport, OllamaStatus
+from actors.messages.nodes import InstalledModel, ModelLimits, NodeReport, OllamaStatus
 from cluster.hosts import Site
 from cluster.nodes import NodeView
 
@@ -94,6 +94,11 @@ class FakeHosts:
     async def report(self, node: NodeView) -> NodeReport:
         self.asked.append(node.name)
         return self.pcs[node.name].report()
+
+    async def limits(self, node: NodeView, model: str) -> ModelLimits | CallFailed:
+        self.asked.append(f"{node.name} of {model}")
+        code = self.pcs[node.name].load_fails.get(model)
+        return failure(code) if code else ModelLimits(context_length=8192)
 
     async def start(self, site: Site) -> Agent | CallFailed:
         self.log.append(("start", site.node, site.model))

@@ -20,10 +20,10 @@ from actors.council.session import replay
 from actors.council.telling import minutes
 from actors.errors import AgentLost, NodeGone
 from actors.messages.calls import Agent, CallFailed, Delta, GenerateCall, Generated
-from actors.messages.chats import LocalChat
+from actors.messages.chats import LocalChat, LocalEmbedding
 from actors.messages.configs import OrchestratorConfig
 from actors.messages.events import LiveEvent, StoredEvent
-from actors.messages.nodes import ModelCatalogue, NodeReport, NodeStanding
+from actors.messages.nodes import ModelCatalogue, ModelLimits, NodeReport, NodeStanding
 from actors.messages.readings import MeterReading
 from actors.messages.requests import NOWHERE, CouncilRequest, Origin, WorkerRequest, WorkerResult
 from actors.messages.sessions import CouncilSession, SessionSummary
@@ -124,6 +124,9 @@ class LocalHosts:
             self._probes[node.name] = NodeProbe(pc.local, self._http, meter)
         return await self._probes[node.name].report()
 
+    async def limits(self, node: NodeView, model: str) -> ModelLimits | CallFailed:
+        return await self._probes[node.name].show(model)
+
     async def start(self, site: Site) -> Agent | CallFailed:
         if site.node not in self.pcs:  # it went away while the agent was to be placed
             return failed(NodeGone(f"{site.node} is gone."), site.node)
@@ -213,6 +216,12 @@ class LocalCouncil:
             async for batch in batches:
                 for event in batch or (None,):
                     yield event  # type: ignore[misc]
+
+    async def embed(self, request: LocalEmbedding, origin: Origin = NOWHERE) -> Generated:
+        return await self.orchestrator.embed(request, origin)
+
+    async def limits(self, model: str) -> ModelLimits:
+        return await self.orchestrator.limits(model)
 
     async def nodes(self) -> tuple[NodeReport, ...]:
         return await self.orchestrator.nodes()

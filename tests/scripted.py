@@ -19,7 +19,13 @@ from actors.messages.calls import (
     Generated,
     TokenUsage,
 )
-from actors.messages.nodes import InstalledModel, NodeReport, NodeStanding, OllamaStatus
+from actors.messages.nodes import (
+    InstalledModel,
+    ModelLimits,
+    NodeReport,
+    NodeStanding,
+    OllamaStatus,
+)
 from actors.messages.occupancy import Occupancy, PcOccupancy
 from actors.pool import Demand, Lease
 from actors.sessions.retries import RetryBudget
@@ -142,6 +148,11 @@ class ScriptedPool:
                 name="pc1", ip="127.0.0.1", role="head", at=datetime.now(UTC), ollama=ollama
             ),
         )
+
+    async def limits(self, model: str) -> ModelLimits:
+        if model not in self.models:
+            raise ModelNotAvailable(f"No PC has {model}")
+        return ModelLimits(context_length=8192, capabilities=("completion",))
 
     def expect(self, models: Iterable[str]) -> None:
         self.expected = frozenset(models)

@@ -32,6 +32,15 @@ class FollowUp(Message):
     num_predict: int
 
 
+class Embedding(Message):
+    """Texts of which vectors are wanted. `truncate`: those that are longer than the model's context
+    are cut; `dimensions`: how long the vectors may be, None = the model's own."""
+
+    inputs: tuple[str, ...] = Field(max_length=512)
+    truncate: bool = True
+    dimensions: int | None = Field(default=None, ge=1, le=65_536)
+
+
 class GenerateCall(Message):
     """One generation. `options.num_predict` is always set; `timeout_s` = what the session has left.
 
@@ -42,7 +51,8 @@ class GenerateCall(Message):
     `tools`: what the model may call, as Ollama has it.
     `format` is `"json"`, a JSON schema, or None for free text. `then`: asked on the same slot once
     the answer is there; the two are one call, and fail together. `origin`: what the model server is
-    told of where the call comes from.
+    told of where the call comes from. `embed`: vectors are wanted in place of an answer; then there
+    are no messages.
     """
 
     call_id: str
@@ -54,6 +64,7 @@ class GenerateCall(Message):
     tools: tuple[dict[str, Any], ...] = ()
     timeout_s: float = Field(gt=0)
     then: FollowUp | None = None
+    embed: Embedding | None = None
     origin: Origin = NOWHERE
 
 
@@ -108,6 +119,8 @@ class Generated(Message):
     """Prompt tokens evaluated afresh, where the engine tells it (prefix cache); else None."""
     follow_up: str | None = None
     tool_calls: tuple[dict[str, Any], ...] = ()
+    vectors: tuple[tuple[float, ...], ...] = ()
+    """Of `GenerateCall.embed`, one for each input; then there is no content."""
     joules: float | None = None
     """What the PC used meanwhile; once the pool knows what else ran there, this call's share of it.
     None where the PC does not tell."""

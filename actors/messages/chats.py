@@ -1,10 +1,10 @@
-"""A chat with one local model, without a council: stateless, streamed."""
+"""What is asked of one local model, without a council: a chat, streamed, or vectors. Stateless."""
 
 from typing import Any, Literal
 
 from pydantic import Field
 
-from actors.messages.calls import ChatMessage, Think
+from actors.messages.calls import ChatMessage, Embedding, Think
 from actors.messages.message import Message
 from actors.messages.requests import ModelName, ModelOptions
 
@@ -21,3 +21,9 @@ class LocalChat(Message):
     think: Think | None = None
     options: ModelOptions = ModelOptions()
     cache: bool = True
+
+
+class LocalEmbedding(Embedding):
+    """Texts to be embedded by one model on whichever PC the pool picks."""
+
+    model: ModelName

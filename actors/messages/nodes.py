@@ -46,6 +46,15 @@ class InstalledModel(Message):
     parameter_size: str = ""
     family: str = ""
     quantization_level: str = ""
+    modified_at: datetime | None = None
+
+
+class ModelLimits(Message):
+    """What a model can do. `context_length` in tokens; capabilities such as `"completion"`,
+    `"thinking"`, `"embedding"`; empty where an old version does not tell."""
+
+    context_length: int | None = None
+    capabilities: tuple[str, ...] = ()
 
 
 class LoadedModel(Message):

@@ -13,15 +13,15 @@ from typing import Any
 
 import httpx
 
-from actors.errors import ModelCallError, ModelLoadFailed, NotOllama
+from actors.errors import ModelCallError, ModelLoadFailed, ModelNotUsable, NotOllama
 from actors.messages.calls import ChatMessage, Delta, GenerateCall, Generated, Think
-from actors.messages.nodes import OllamaStatus
+from actors.messages.nodes import ModelLimits, OllamaStatus
 from actors.ollama import status
-from actors.ollama.cost import Cost
+from actors.ollama.cost import Cost, cost
 from actors.ollama.deadlines import Deadlines, Patience
 from actors.ollama.failures import ThinkingRefused
-from actors.ollama.status import ModelLimits
 from actors.ollama.stream import Transcript
+from actors.ollama.vectors import MAX_VECTORS, vectors
 from actors.ollama.wire import Wire, read
 
 NUM_PREDICT = 1024
@@ -76,10 +76,29 @@ class OllamaClient:
             yield transcript.answer(spent, clock() - started, self._num_ctx)
             return
 
+    async def embed(self, call: GenerateCall) -> Generated:
+        """The vectors that `call.embed` wants, one for each input. Raises a `ModelCallError`."""
+        assert call.embed is not None
+        clock = asyncio.get_running_loop().time
+        started = clock()
+        within_s = min(call.timeout_s, self._deadlines.first_token_s)
+        answer = await self._vectors(call.model, call.embed.model_dump(exclude_none=True), within_s)
+        spent = cost(answer)
+        return Generated(
+            content="",
+            vectors=vectors(answer, len(call.embed.inputs)),
+            usage=spent.usage(),
+            timing=spent.timing(clock() - started),
+        )
+
     async def load(self, model: str) -> None:
         """Brings the model into memory with the context that calls will use, and keeps it there.
-        Cancelling it makes Ollama give the load up."""
-        answer = await self._generate(model, self._keep_alive)
+        Cancelling it makes Ollama give the load up. One that can only embed is loaded by that."""
+        try:
+            answer = await self._generate(model, self._keep_alive)
+        except ModelNotUsable:
+            await self._vectors(model, {"inputs": ()}, self._deadlines.first_token_s)
+            return
         if answer.get("done_reason", "load") != "load":
             raise ModelLoadFailed(f"Ollama did not say that it loaded {model}.")
 
@@ -177,6 +196,11 @@ class OllamaClient:
         body = {"model": model, "prompt": "", "stream": False, "options": self._context()}
         body |= self._held() | {"keep_alive": keep_alive}
         return await self._wire.ask("POST", "/api/generate", body, self._deadlines.first_token_s)
+
+    async def _vectors(self, model: str, wanted: dict[str, Any], within_s: float) -> dict[str, Any]:
+        body = {"model": model, "input": wanted.pop("inputs"), "keep_alive": self._keep_alive}
+        body |= {"options": self._context(), **wanted}
+        return await self._wire.ask("POST", "/api/embed", body, within_s, MAX_VECTORS)
 
     def _held(self) -> dict[str, Any]:
         return {"keep_alive": self._keep_alive, "truncate": False, "shift": False}

@@ -5,20 +5,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from actors.messages.message import Message
-from actors.messages.nodes import InstalledModel, LoadedModel
+from actors.messages.nodes import InstalledModel, LoadedModel, ModelLimits
 
 SAFE_VERSION = (0, 17, 1)
 FOREVER = 2200
 """`keep_alive: -1` is shown by Ollama as an expiry in the year 2318."""
-
-
-class ModelLimits(Message):
-    """What a model can do. `context_length` in tokens; capabilities such as `"completion"`,
-    `"thinking"`, `"embedding"`; empty where an old version does not tell."""
-
-    context_length: int | None = None
-    capabilities: tuple[str, ...] = ()
 
 
 def version(payload: Mapping[str, Any]) -> str:
@@ -82,6 +73,7 @@ def _installed(entry: Mapping[str, Any]) -> InstalledModel:
         parameter_size=_text(details.get("parameter_size")),
         family=_text(details.get("family")),
         quantization_level=_text(details.get("quantization_level")),
+        modified_at=_date(entry.get("modified_at")),
     )
 
 
@@ -92,11 +84,16 @@ def _models(payload: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _expiry(value: object) -> datetime | None:
+    at = _date(value)
+    return at if at and at.year < FOREVER else None
+
+
+def _date(value: object) -> datetime | None:
     try:
         at = datetime.fromisoformat(value) if isinstance(value, str) else None
     except ValueError:
         return None
-    return at if at and at.tzinfo and 1970 <= at.year < FOREVER else None
+    return at if at and at.tzinfo and at.year >= 1970 else None
 
 
 def _size(value: object) -> int:

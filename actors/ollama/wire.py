@@ -106,13 +106,15 @@ class Wire:
         path: str,
         body: dict[str, Any] | None,
         within_s: float,
+        most: int = MAX_BODY,
     ) -> dict[str, Any]:
-        """A whole JSON object. Raises a `ModelCallError` for anything else."""
+        """A whole JSON object of at most so many bytes. Raises a `ModelCallError` for anything
+        else."""
         until = asyncio.get_running_loop().time() + within_s
         try:
             async with self.open(method, path, body, until) as response:
                 raw = bytearray()
-                await self._fill(raw, response, until, MAX_BODY)
+                await self._fill(raw, response, until, most)
         except TimeoutError as error:
             raise CallTimeout(f"{self._where} took longer than {within_s:g} s.") from error
         try:

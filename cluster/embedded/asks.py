@@ -28,7 +28,7 @@ def seconds(value: Any) -> float:
     return sum(float(number) * _UNITS[unit] for number, unit in steps)
 
 
-class _Asked(BaseModel):
+class Asked(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     @model_validator(mode="before")
@@ -39,7 +39,7 @@ class _Asked(BaseModel):
         return data
 
 
-class Options(_Asked):
+class Options(Asked):
     """Sampling, with Ollama's defaults. `num_ctx` None = the engine's own."""
 
     temperature: float = Field(default=0.8, ge=0, allow_inf_nan=False)
@@ -57,13 +57,17 @@ class Options(_Asked):
     stop: tuple[str, ...] = ()
 
 
-class SaidMessage(_Asked):
-    role: Literal["system", "user", "assistant"]
+class SaidMessage(Asked):
+    """A turn. `tool_calls` of an assistant, `tool_name` of a tool's answer."""
+
+    role: Literal["system", "user", "assistant", "tool"]
     content: str = ""
     images: tuple[Any, ...] = ()
+    tool_calls: tuple[dict[str, Any], ...] = ()
+    tool_name: str | None = None
 
 
-class Ask(_Asked):
+class Ask(Asked):
     """What both kinds of question share. `keep_alive`: seconds, `inf` for ever, None as it was."""
 
     model: str = Field(min_length=1, max_length=300)
@@ -94,6 +98,10 @@ class ChatAsk(Ask):
     def has_images(self) -> bool:
         return any(message.images for message in self.messages)
 
+    @property
+    def has_tools(self) -> bool:
+        return bool(self.tools) or any(message.role == "tool" for message in self.messages)
+
 
 class GenerateAsk(Ask):
     """`POST /api/generate`. `raw`: the prompt as it is, without the model's chat template."""
@@ -115,8 +123,12 @@ class GenerateAsk(Ask):
     def has_images(self) -> bool:
         return bool(self.images)
 
+    @property
+    def has_tools(self) -> bool:
+        return bool(self.tools)
 
-class ShowAsk(_Asked):
+
+class ShowAsk(Asked):
     """`POST /api/show`; `name` is what old clients say for `model`."""
 
     model: str = ""

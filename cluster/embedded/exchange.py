@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -25,8 +25,13 @@ class ClientGone(Exception):
 class Lines(StreamingResponse):
     """An answer as NDJSON. However it ends, the flow is closed: the slot is free again."""
 
-    def __init__(self, first: Line, flow: AsyncGenerator[Line, None]) -> None:
-        super().__init__(_ndjson(first, flow), media_type="application/x-ndjson")
+    def __init__(
+        self,
+        first: Line,
+        flow: AsyncGenerator[Line, None],
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(_ndjson(first, flow), headers=headers, media_type="application/x-ndjson")
         self._flow = flow
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -91,8 +96,13 @@ async def read(request: Request, kind: type[_Model]) -> _Model:
             json.dumps(asked, ensure_ascii=False).encode()  # half a surrogate pair is no text
         return kind.model_validate(asked)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_context=False, include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise BadAsk(f"{where}: {first['msg']}" if where else first["msg"]) from None
+        raise bad_field(error) from None
     except (ValueError, RecursionError):
         raise BadAsk("the request is not valid JSON") from None
+
+
+def bad_field(error: ValidationError) -> BadAsk:
+    """The first field that is wrong, and why."""
+    first = error.errors(include_input=False, include_context=False, include_url=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return BadAsk(f"{where}: {first['msg']}" if where else first["msg"])

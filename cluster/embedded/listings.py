@@ -7,33 +7,22 @@ from typing import Any
 from cluster.embedded.library import ModelFile
 from cluster.embedded.protocol import timestamp
 
-_FOR_EVER = timedelta(days=292 * 365)
+FOR_EVER = timedelta(days=292 * 365)
 """How Ollama says never: the longest time that Go knows, 292 years from now."""
 
 
 def installed(model: ModelFile) -> dict[str, Any]:
     """One entry of `/api/tags`."""
-    return {
-        "name": model.name,
-        "model": model.name,
-        "modified_at": timestamp(model.modified_at),
-        "size": model.size,
-        "digest": model.header.digest,
-        "details": details(model),
-    }
+    known = named(model.name, model.size, model.header.digest, details(model))
+    return known | {"modified_at": timestamp(model.modified_at)}
 
 
 def loaded(
     model: ModelFile, memory: int, num_ctx: int, now: datetime, left: float
 ) -> dict[str, Any]:
     """One entry of `/api/ps`. `memory` in bytes; `left` seconds until it is unloaded, or `inf`."""
-    expires = now + (_FOR_EVER if math.isinf(left) else timedelta(seconds=left))
-    return {
-        "name": model.name,
-        "model": model.name,
-        "size": memory,
-        "digest": model.header.digest,
-        "details": details(model),
+    expires = now + (FOR_EVER if math.isinf(left) else timedelta(seconds=left))
+    return named(model.name, memory, model.header.digest, details(model)) | {
         "expires_at": timestamp(expires),
         "size_vram": 0,
         "context_length": num_ctx,
@@ -56,14 +45,26 @@ def shown(model: ModelFile) -> dict[str, Any]:
 
 
 def details(model: ModelFile) -> dict[str, Any]:
-    family = model.header.architecture
+    header = model.header
+    return described(header.architecture, _human(header.parameter_count), model.quantisation)
+
+
+def named(name: str, size: int, digest: str, details: dict[str, Any]) -> dict[str, Any]:
+    """What `/api/tags` and `/api/ps` both tell of a model; `size` in bytes."""
+    return {"name": name, "model": name, "size": size, "digest": digest, "details": details}
+
+
+def described(
+    family: str, parameter_size: str, quantisation: str, form: str = "gguf"
+) -> dict[str, Any]:
+    """The `details` of a model."""
     return {
         "parent_model": "",
-        "format": "gguf",
+        "format": form,
         "family": family,
         "families": [family],
-        "parameter_size": _human(model.header.parameter_count),
-        "quantization_level": model.quantisation,
+        "parameter_size": parameter_size,
+        "quantization_level": quantisation,
     }
 
 

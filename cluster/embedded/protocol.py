@@ -13,6 +13,8 @@ from typing import Any
 from cluster.embedded.asks import Ask, ChatAsk, GenerateAsk, Options, SaidMessage
 from cluster.embedded.faults import BadAsk, EngineError, PromptTooLong
 
+VERSION = "0.33.0+council"
+"""The Ollama version whose protocol this is (the first to tell `prompt_eval_cached_count`)."""
 Line = dict[str, Any]
 
 
@@ -34,6 +36,7 @@ class Piece:
 
     text: str = ""
     thinking: str = ""
+    tool_calls: tuple[dict[str, Any], ...] = ()
     reason: str | None = None
     counts: Counts | None = None
 
@@ -45,7 +48,7 @@ def check(ask: ChatAsk | GenerateAsk, capabilities: Sequence[str]) -> None:
         raise BadAsk(f'"{ask.model}" does not support {verb}')
     if ask.thinks and "thinking" not in capabilities:
         raise BadAsk(f'"{ask.model}" does not support thinking')
-    if ask.tools:
+    if ask.has_tools:
         raise BadAsk(f'"{ask.model}" does not support tools')
     if ask.has_images:
         raise BadAsk(f'"{ask.model}" does not support images')
@@ -116,14 +119,14 @@ def refusal(status: int, body: str) -> EngineError:
 
 
 def text_line(ask: Ask, piece: Piece, at: datetime) -> Line:
-    return _line(ask, piece.text, piece.thinking, at) | {"done": False}
+    return _line(ask, piece, at) | {"done": False}
 
 
 def last_line(
     ask: Ask, reason: str, at: datetime, counts: Counts, total_ns: int, load_ns: int
 ) -> Line:
     """The line that ends an answer. Durations in ns; the cached count is part of the prompt's."""
-    return _line(ask, "", "", at) | {
+    return _line(ask, Piece(), at) | {
         "done": True,
         "done_reason": reason,
         "total_duration": total_ns,
@@ -138,7 +141,7 @@ def last_line(
 
 def bare_line(ask: Ask, reason: str, at: datetime) -> Line:
     """What a question without text is answered with: `load` or `unload`."""
-    return _line(ask, "", "", at) | {"done": True, "done_reason": reason}
+    return _line(ask, Piece(), at) | {"done": True, "done_reason": reason}
 
 
 def gathered(lines: Iterable[Line]) -> Line:
@@ -150,15 +153,18 @@ def gathered(lines: Iterable[Line]) -> Line:
         return whole | ({"thinking": thinking} if thinking else {})
     message = {**last["message"], "content": "".join(line["message"]["content"] for line in parts)}
     thinking = "".join(line["message"].get("thinking", "") for line in parts)
-    return {**last, "message": message | ({"thinking": thinking} if thinking else {})}
+    called = [call for line in parts for call in line["message"].get("tool_calls", ())]
+    more = ({"thinking": thinking} if thinking else {}) | ({"tool_calls": called} if called else {})
+    return {**last, "message": message | more}
 
 
-def _line(ask: Ask, text: str, thinking: str, at: datetime) -> Line:
+def _line(ask: Ask, piece: Piece, at: datetime) -> Line:
     head = {"model": ask.model, "created_at": timestamp(at)}
-    thought = {"thinking": thinking} if thinking else {}
+    thought = {"thinking": piece.thinking} if piece.thinking else {}
     if isinstance(ask, ChatAsk):
-        return head | {"message": {"role": "assistant", "content": text} | thought}
-    return head | {"response": text} | thought
+        called = {"tool_calls": list(piece.tool_calls)} if piece.tool_calls else {}
+        return head | {"message": {"role": "assistant", "content": piece.text} | thought | called}
+    return head | {"response": piece.text} | thought
 
 
 def timestamp(at: datetime) -> str:

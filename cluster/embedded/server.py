@@ -17,14 +17,11 @@ from cluster.embedded import listings
 from cluster.embedded.answers import lines
 from cluster.embedded.asks import ChatAsk, GenerateAsk, ShowAsk
 from cluster.embedded.exchange import ClientGone, Lines, every, first_of, read, while_connected
-from cluster.embedded.faults import EngineError, ModelNotFound
+from cluster.embedded.faults import BadAsk, EngineError, ModelNotFound
 from cluster.embedded.library import Library, ModelFile
 from cluster.embedded.origins import refused
-from cluster.embedded.protocol import gathered
+from cluster.embedded.protocol import VERSION, gathered
 from cluster.embedded.residents import Resident, Residents
-
-VERSION = "0.33.0+council"
-"""The Ollama version whose protocol this is (the first to tell `prompt_eval_cached_count`)."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +54,11 @@ class Service:
     async def generate(self, request: Request) -> Response:
         return await self._answer(request, await read(request, GenerateAsk))
 
+    async def embed(self, request: Request) -> Response:
+        """The engines are started to write."""
+        model = await self._find((await read(request, ShowAsk)).wanted)
+        raise BadAsk(f'"{model.name}" does not support embeddings in the embedded engine')
+
     async def _answer(self, request: Request, ask: ChatAsk | GenerateAsk) -> Response:
         """Errors before the first line keep their status; later ones are the last line."""
         flow = lines(ask, await self._find(ask.model), self.residents)
@@ -82,6 +84,7 @@ def build(service: Service, bound_to: str) -> Starlette:
         Route("/api/show", service.show, methods=["POST"]),
         Route("/api/chat", service.chat, methods=["POST"]),
         Route("/api/generate", service.generate, methods=["POST"]),
+        Route("/api/embed", service.embed, methods=["POST"]),
     ]
     app = Starlette(routes=routes)
     app.add_exception_handler(EngineError, _tell)

@@ -1,7 +1,7 @@
 """A fake Ollama: models on disk and in memory, scripted answers, and a record of what was asked.
 
 Its shapes are those of Ollama's own handlers (`/api/version`, `tags`, `ps`, `show`, `chat`, and
-`generate` for loading and unloading).
+`generate` for loading and unloading, `embed`).
 """
 
 import asyncio
@@ -164,6 +164,7 @@ class FakeOllama:
             ("POST", "/api/show"): self._show,
             ("POST", "/api/generate"): self._generate,
             ("POST", "/api/chat"): self._chat,
+            ("POST", "/api/embed"): self._embed,
         }
         route = routes.get((request.method, request.path))
         if route is None:
@@ -205,7 +206,16 @@ class FakeOllama:
         """Only loading and unloading: answers come from `/api/chat`."""
         asked = exchange.request.json
         if model := self._find(exchange, asked):
+            if "completion" not in model.capabilities and asked.get("keep_alive") != 0:
+                return exchange.json(400, {"error": f'"{model.name}" does not support generate'})
             await self._hold(exchange, model, asked, {"response": ""})
+
+    async def _embed(self, exchange: Exchange) -> None:
+        """A vector a text; no text only loads. A chat model can, too."""
+        asked = exchange.request.json
+        if model := self._find(exchange, asked):
+            await self.memory.hold(model.name, asked)
+            exchange.json(200, shapes.embedded(model, asked))
 
     async def _hold(
         self, exchange: Exchange, model: FakeModel, asked: dict[str, Any], nothing: dict[str, Any]

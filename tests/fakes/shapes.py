@@ -61,6 +61,22 @@ def shown(model: FakeModel) -> dict[str, Any]:
     }
 
 
+def embedded(model: FakeModel, asked: dict[str, Any]) -> dict[str, Any]:
+    """`/api/embed`: vectors of length 1, the same for the same text."""
+    given = asked.get("input", [])
+    texts = [given] if isinstance(given, str) and given else list(given)
+    tokens = sum(len(text.split()) for text in texts)
+    times = {"total_duration": 2_000_000, "load_duration": 1_000_000, "prompt_eval_count": tokens}
+    vectors = [_vector(text, asked.get("dimensions") or 8) for text in texts]
+    return {"model": model.name, "embeddings": vectors, **(times if texts else {})}
+
+
+def _vector(text: str, dimensions: int) -> list[float]:
+    raw = [byte - 127.5 for byte in sha256(text.encode()).digest()[:dimensions]]
+    length = sum(number * number for number in raw) ** 0.5
+    return [number / length for number in raw]
+
+
 def overflow(needed: int, num_ctx: int) -> str:
     """llama-server's JSON as Ollama passes it on, as a string inside `error` (O12)."""
     message = (

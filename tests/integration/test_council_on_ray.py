@@ -94,3 +94,17 @@ def test_lines_of_the_log_land_in_the_workers_file_once(url: str) -> None:
     [line] = [json.loads(line) for line in lines if "pc1 is serving" in line]
     assert (line["pc"], line["process"]) == ("pc1", "orchestrator")
     assert (line["level"], line["logger"]) == ("INFO", "cluster.pool")
+
+
+def test_ollamas_clients_are_served_over_ray(url: str, fake_ollama: FakeOllama) -> None:
+    with httpx.Client(base_url=f"{url}/ollama/api", timeout=60) as http:
+        made = http.post("/embed", json={"model": "alpha", "input": ["Hello", "you"]}).json()
+        assert [len(vector) for vector in made["embeddings"]] == [8, 8]
+        assert fake_ollama.requests[-1].path == "/api/embed"
+        shown = http.post("/show", json={"model": "alpha"}).json()
+        assert shown["capabilities"] == ["completion"]
+        said = http.post("/chat", json={"model": "alpha", "messages": [
+            {"role": "user", "content": "Why?"}], "stream": False}).json()  # fmt: skip
+        assert said["message"]["content"] and said["done"]
+        missing = http.post("/embed", json={"model": "nobody", "input": "x"})
+        assert (missing.status_code, list(missing.json())) == (404, ["error"])

@@ -31,7 +31,7 @@ from actors.errors import (
     ServerBusy,
     TruncatedStream,
 )
-from actors.messages.calls import ChatMessage, Delta, GenerateCall, Generated
+from actors.messages.calls import ChatMessage, Delta, Embedding, GenerateCall, Generated
 from actors.messages.requests import ModelOptions
 from actors.ollama import deadlines, wire
 from actors.ollama.client import OllamaClient
@@ -621,3 +621,34 @@ def _to(path: str) -> Any:
         return request.path == path
 
     return matches
+
+
+async def test_a_model_that_only_embeds_is_loaded_by_that(http: httpx.AsyncClient) -> None:
+    wanted = Embedding(inputs=("Hello", "you"), dimensions=4)
+    async with FakeOllama([FakeModel("e:1", ("embedding",))]) as fake:
+        client = OllamaClient(http, fake.url, Deadlines(), NUM_CTX)
+        await client.load("e:1")
+        assert fake.memory.loads == [("e:1", NUM_CTX)]
+        made = await client.embed(call("e:1", embed=wanted))
+        assert [len(vector) for vector in made.vectors] == [4, 4]
+        assert made.usage.prompt_tokens == 2 and made.timing.total_ns > 0
+        sent = fake.requests[-1].json
+        assert (sent["truncate"], sent["options"]) == (True, {"num_ctx": NUM_CTX})
+        await client.unload("e:1")
+        assert not fake.memory.resident
+        with pytest.raises(ModelNotUsable):
+            await asked(client, call("e:1"))
+
+
+@pytest.mark.parametrize(
+    "told", [None, [], [[0.5]], [[0.5], ["x"]], [[0.5], 1], [[0.5], [float("inf")]]]
+)
+async def test_what_are_no_vectors_is_no_answer(
+    client: OllamaClient, fake: FakeOllama, told: object
+) -> None:
+    body = json.dumps({"model": "plain", "embeddings": told})
+    fake.script(
+        lambda request: request.path == "/api/embed", say.body(200, body, "application/json")
+    )
+    with pytest.raises(NotOllama):
+        await client.embed(call(embed=Embedding(inputs=("Hello", "you"))))

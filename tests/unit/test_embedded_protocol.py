@@ -267,6 +267,7 @@ def test_a_prompt_is_a_conversation_unless_it_is_raw() -> None:
         ({"think": True}, "does not support thinking"),
         ({"think": "high"}, "does not support thinking"),
         ({"tools": [{}]}, "does not support tools"),
+        ({"messages": [{"role": "tool", "content": "x"}]}, "does not support tools"),
         ({"messages": [{"role": "user", "images": ["x"]}]}, "does not support images"),
     ],
 )

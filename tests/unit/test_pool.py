@@ -14,6 +14,7 @@ from actors.errors import (
     AgentLost,
     CallCancelled,
     CallTimeout,
+    ModelCrashed,
     ModelLoadFailed,
     ModelNotAvailable,
     NodeGone,
@@ -440,3 +441,17 @@ async def test_how_busy_the_pcs_are_is_told_at_once(opened: Open) -> None:
     await waits
     assert pool.occupancy().queued == {"a:1": 0, "b:1": 0}
     assert pool.occupancy().pcs[0].busy == 0
+
+
+async def test_what_a_model_can_is_told_by_a_pc_that_has_it(opened: Open) -> None:
+    unwell = FakePc("pc1", ("a:1",), load_fails={"a:1": "model_crashed"})
+    hosts = FakeHosts(unwell, FakePc("pc2", ("a:1",)), FakePc("pc3", ("b:1",)))
+    pool = opened(hosts)
+    assert (await pool.limits("A:1")).context_length == 8192
+    assert hosts.count("start") == 0  # nobody loads it for that
+    with pytest.raises(NodeGone):
+        await pool.limits("nobody")
+    del hosts.pcs["pc2"]
+    await until(lambda: len(pool.occupancy().pcs) == 2)
+    with pytest.raises(ModelCrashed):
+        await pool.limits("a:1")

@@ -10,7 +10,7 @@ import pytest
 
 from actors import probe as probes
 from actors.messages.calls import CallFailed
-from actors.ollama.status import ModelLimits
+from actors.messages.nodes import ModelLimits
 from actors.pc.pc_meter import PcMeter
 from actors.probe import LocalNode, NodeProbe
 from tests.fake_hosts import until
