@@ -15,13 +15,14 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError, WebSocketRequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketState
 
 from actors.errors import CouncilError, InvalidRequest, MalformedBody
 from actors.messages.message import Message
 from actors.mistakes import told
+from serve_app.clients.refusals import look_at
 
 MEDIA_TYPE = "application/problem+json"
 PROBLEM = "problem"
@@ -90,14 +91,20 @@ def from_status(
 
 
 class ProblemResponse(Response):
-    """Leaves word of its problem in the request's state, for who counts refusals."""
+    """Leaves word of its problem in the request's state, for who counts refusals. On the paths of
+    another protocol it looks as that protocol's clients expect it (`clients.refusals`)."""
 
     def __init__(self, problem: Problem, body: bytes, headers: Mapping[str, str]) -> None:
         super().__init__(body, problem.status, headers=headers, media_type=MEDIA_TYPE)
         self._problem = problem
+        self._extra = headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        scope.setdefault("state", {})[PROBLEM] = self._problem
+        problem = self._problem
+        scope.setdefault("state", {})[PROBLEM] = problem
+        if look := look_at(scope.get("path", "")):
+            status, body = look(problem.status, problem.code, problem.detail)
+            return await JSONResponse(body, status, self._extra)(scope, receive, send)
         await super().__call__(scope, receive, send)
 
 
