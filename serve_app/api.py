@@ -22,6 +22,7 @@ from serve_app.attempts import Attempts
 from serve_app.configuration import ApiConfig
 from serve_app.edge import install
 from serve_app.hosts import KnownHosts
+from serve_app.mcp.endpoint import mcp_router
 from serve_app.metered import Metered
 from serve_app.ollama import routes as ollama_routes
 from serve_app.routes import cluster as cluster_routes
@@ -74,6 +75,7 @@ def build_api(
     app.include_router(health_router("/health"))
     app.include_router(health_router("/api/health"))
     app.include_router(metrics.router)
+    app.include_router(mcp_router())
     app.include_router(page.router)
     app.include_router(docs.router)
     app.include_router(ollama_routes.router)
