@@ -22,7 +22,7 @@ from starlette.websockets import WebSocket, WebSocketState
 from actors.errors import CouncilError, InvalidRequest, MalformedBody
 from actors.messages.message import Message
 from actors.mistakes import told
-from serve_app.clients.refusals import look_at
+from serve_app.clients.refusals import Look, look_at
 
 MEDIA_TYPE = "application/problem+json"
 PROBLEM = "problem"
@@ -91,21 +91,24 @@ def from_status(
 
 
 class ProblemResponse(Response):
-    """Leaves word of its problem in the request's state, for who counts refusals. On the paths of
-    another protocol it looks as that protocol's clients expect it (`clients.refusals`)."""
+    """Leaves word of its problem in the request's state, for who counts refusals. Where another
+    protocol is spoken it looks as that has it."""
 
     def __init__(self, problem: Problem, body: bytes, headers: Mapping[str, str]) -> None:
         super().__init__(body, problem.status, headers=headers, media_type=MEDIA_TYPE)
         self._problem = problem
-        self._extra = headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope.setdefault("state", {})[PROBLEM] = self._problem
+        look = look_at(scope["path"])
+        answer = super().__call__ if look is None else self._in_other_words(look)
+        await answer(scope, receive, send)
+
+    def _in_other_words(self, look: Look) -> Response:
         problem = self._problem
-        scope.setdefault("state", {})[PROBLEM] = problem
-        if look := look_at(scope.get("path", "")):
-            status, body = look(problem.status, problem.code, problem.detail)
-            return await JSONResponse(body, status, self._extra)(scope, receive, send)
-        await super().__call__(scope, receive, send)
+        status, body = look(problem.status, problem.code, problem.detail)
+        mine = {k: v for k, v in self.headers.items() if not k.startswith("content-")}
+        return JSONResponse(body, status, mine)
 
 
 def response(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:

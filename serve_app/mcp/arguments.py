@@ -9,6 +9,15 @@ from actors.messages.message import Message
 from actors.messages.procedure import Mode
 from actors.messages.requests import AgentSpec, CouncilRequest, SessionName
 
+Wait = Annotated[
+    float | None,
+    Field(
+        gt=0,
+        le=86_400,
+        description="Seconds to wait for the answer, for clients that give up on long calls. The "
+        "session goes on after that, and get_session waits for it again. Left out: to the end.",
+    ),
+]
 Seat = Annotated[str, StringConstraints(min_length=1, max_length=281)]
 
 
@@ -35,6 +44,7 @@ class Question(Message):
     follows: SessionName | None = Field(
         default=None, description="The session_id that this question goes on with."
     )
+    wait_s: Wait = None
 
     def request(self) -> CouncilRequest:
         """Raises pydantic's `ValidationError`."""
@@ -53,6 +63,9 @@ class NoArguments(Message):
 
 class OneSession(Message):
     session_id: SessionName = Field(description="A session's UUID.")
+    wait_s: Annotated[
+        float, Field(ge=0, le=86_400, description="Seconds to wait for its end, if it is open.")
+    ] = 0
 
 
 class Search(Message):

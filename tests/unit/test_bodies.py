@@ -126,7 +126,7 @@ async def call(receive: Receive, deadline_s: float = 30.0, slack_s: float = 8.0)
         sent.append(message)
 
     headers = [(b"content-type", b"application/json")]
-    scope = {"type": "http", "method": "POST", "headers": headers}
+    scope = {"type": "http", "method": "POST", "path": "/", "headers": headers}
     await StrictBodies(app, LIMIT, deadline_s, slack_s)(scope, receive, send)
     return sent
 
