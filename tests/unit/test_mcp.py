@@ -372,6 +372,13 @@ async def test_what_no_client_of_ours_sends_is_refused_before_the_protocol_sees_
     assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
 
 
+async def test_what_came_in_is_counted_by_route() -> None:
+    async with coming_in(ApiConfig("1", "3.11", "2.60")) as http:
+        await http.post("/mcp", json=INITIALIZE)
+        counted = (await http.get("/metrics")).text
+    assert 'council_http_requests_total{method="POST",route="/mcp",status="200"}' in counted
+
+
 async def test_a_session_of_an_older_client_that_is_gone_is_404_so_that_it_begins_anew() -> None:
     async with coming_in(ApiConfig("1", "3.11", "2.60")) as http:
         answer = await http.post("/mcp", json=CALL, headers={"Mcp-Session-Id": "gone"})
