@@ -3,8 +3,9 @@ to their models: every description is written for one."""
 
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, ValidationError
 
+from actors.errors import InvalidRequest
 from actors.messages.message import Message
 from actors.messages.procedure import Mode
 from actors.messages.requests import AgentSpec, CouncilRequest, SessionName
@@ -47,14 +48,17 @@ class Question(Message):
     wait_s: Wait = None
 
     def request(self) -> CouncilRequest:
-        """Raises pydantic's `ValidationError`."""
-        return CouncilRequest(
-            query=self.question,
-            mode=self.mode,
-            selected_agents=tuple(map(_seat, self.agents)) if self.agents else None,
-            chairman_model=self.chairman,
-            follows=self.follows,
-        )
+        """Raises `InvalidRequest`."""
+        try:
+            return CouncilRequest(
+                query=self.question,
+                mode=self.mode,
+                selected_agents=tuple(map(_seat, self.agents)) if self.agents else None,
+                chairman_model=self.chairman,
+                follows=self.follows,
+            )
+        except ValidationError as error:
+            raise InvalidRequest(sentence(error)) from None
 
 
 class NoArguments(Message):
@@ -75,6 +79,14 @@ class Search(Message):
         description="Only sessions with this text. Left out: the newest.",
     )
     limit: int = Field(default=10, ge=1, le=100, description="How many at most.")
+
+
+def sentence(error: ValidationError) -> str:
+    """Which argument is wrong and why, without what was sent."""
+    return "; ".join(
+        f"{'.'.join(map(str, one['loc']))}: {one['msg']}"
+        for one in error.errors(include_url=False, include_input=False, include_context=False)
+    )
 
 
 def _seat(text: str) -> AgentSpec:

@@ -32,7 +32,7 @@ STILL_SITS = (
 
 @dataclass(frozen=True)
 class CouncilTool:
-    """`call` raises `CouncilError`s and pydantic's `ValidationError`."""
+    """`call` is given what `arguments` made of the client's; it raises `CouncilError`s."""
 
     definition: Tool
     arguments: type[Message]
