@@ -14,8 +14,9 @@ from typing import Any
 import httpx
 
 from actors.errors import ModelCallError, ModelLoadFailed, ModelNotUsable, NotOllama
-from actors.messages.calls import ChatMessage, Delta, GenerateCall, Generated, Think
+from actors.messages.calls import ChatMessage, Delta, Embedding, GenerateCall, Generated, Think
 from actors.messages.nodes import ModelLimits, OllamaStatus
+from actors.messages.requests import NOWHERE, Origin
 from actors.ollama import status
 from actors.ollama.cost import Cost, cost
 from actors.ollama.deadlines import Deadlines, Patience
@@ -81,8 +82,9 @@ class OllamaClient:
         assert call.embed is not None
         clock = asyncio.get_running_loop().time
         started = clock()
-        within_s = min(call.timeout_s, self._deadlines.first_token_s)
-        answer = await self._vectors(call.model, call.embed.model_dump(exclude_none=True), within_s)
+        answer = await self._vectors(
+            call.model, call.embed, min(call.timeout_s, self._deadlines.first_token_s), call.origin
+        )
         spent = cost(answer)
         return Generated(
             content="",
@@ -97,7 +99,7 @@ class OllamaClient:
         try:
             answer = await self._generate(model, self._keep_alive)
         except ModelNotUsable:
-            await self._vectors(model, {"inputs": ()}, self._deadlines.first_token_s)
+            await self._vectors(model, Embedding(inputs=()), self._deadlines.first_token_s)
             return
         if answer.get("done_reason", "load") != "load":
             raise ModelLoadFailed(f"Ollama did not say that it loaded {model}.")
@@ -197,10 +199,20 @@ class OllamaClient:
         body |= self._held() | {"keep_alive": keep_alive}
         return await self._wire.ask("POST", "/api/generate", body, self._deadlines.first_token_s)
 
-    async def _vectors(self, model: str, wanted: dict[str, Any], within_s: float) -> dict[str, Any]:
-        body = {"model": model, "input": wanted.pop("inputs"), "keep_alive": self._keep_alive}
-        body |= {"options": self._context(), **wanted}
-        return await self._wire.ask("POST", "/api/embed", body, within_s, MAX_VECTORS)
+    async def _vectors(
+        self, model: str, wanted: Embedding, within_s: float, origin: Origin = NOWHERE
+    ) -> dict[str, Any]:
+        body = {
+            "model": model,
+            "input": wanted.inputs,
+            "keep_alive": self._keep_alive,
+            "options": self._context(),
+            "truncate": wanted.truncate,
+        }
+        if wanted.dimensions is not None:
+            body["dimensions"] = wanted.dimensions
+        headers = origin.trace_headers()
+        return await self._wire.ask("POST", "/api/embed", body, within_s, MAX_VECTORS, headers)
 
     def _held(self) -> dict[str, Any]:
         return {"keep_alive": self._keep_alive, "truncate": False, "shift": False}

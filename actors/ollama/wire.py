@@ -107,12 +107,13 @@ class Wire:
         body: dict[str, Any] | None,
         within_s: float,
         most: int = MAX_BODY,
+        headers: Mapping[str, str] = MappingProxyType({}),
     ) -> dict[str, Any]:
         """A whole JSON object of at most so many bytes. Raises a `ModelCallError` for anything
-        else."""
+        else. `headers` as in `open`."""
         until = asyncio.get_running_loop().time() + within_s
         try:
-            async with self.open(method, path, body, until) as response:
+            async with self.open(method, path, body, until, headers) as response:
                 raw = bytearray()
                 await self._fill(raw, response, until, most)
         except TimeoutError as error:

@@ -32,7 +32,7 @@ from actors.errors import (
     TruncatedStream,
 )
 from actors.messages.calls import ChatMessage, Delta, Embedding, GenerateCall, Generated
-from actors.messages.requests import ModelOptions
+from actors.messages.requests import ModelOptions, Origin
 from actors.ollama import deadlines, wire
 from actors.ollama.client import OllamaClient
 from actors.ollama.deadlines import Deadlines
@@ -629,7 +629,9 @@ async def test_a_model_that_only_embeds_is_loaded_by_that(http: httpx.AsyncClien
         client = OllamaClient(http, fake.url, Deadlines(), NUM_CTX)
         await client.load("e:1")
         assert fake.memory.loads == [("e:1", NUM_CTX)]
-        made = await client.embed(call("e:1", embed=wanted))
+        parent = f"00-{'c' * 32}-{'d' * 16}-01"
+        made = await client.embed(call("e:1", embed=wanted, origin=Origin(traceparent=parent)))
+        assert fake.requests[-1].headers["traceparent"] == parent
         assert [len(vector) for vector in made.vectors] == [4, 4]
         assert made.usage.prompt_tokens == 2 and made.timing.total_ns > 0
         sent = fake.requests[-1].json

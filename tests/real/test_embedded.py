@@ -31,6 +31,10 @@ from cluster.embedded.process import (
     start,
 )
 from cluster.embedded.runner import Spec
+from serve_app.api import build_api
+from serve_app.configuration import ApiConfig
+from serve_app.listener import listening
+from tests.local_council import LocalPc, local_council
 
 pytestmark = pytest.mark.real
 
@@ -488,3 +492,32 @@ def test_an_engine_that_cannot_start_is_said_so(models_dir: Path, tmp_path: Path
         options = EngineOptions(models_dir, tmp_path / "other", port=taken)
         with pytest.raises(EngineDidNotStart, match="in use"):
             start(options, os.environ)
+
+
+async def test_a_client_of_the_council_hears_what_the_engine_says(
+    engine: EngineProcess, client: ollama.AsyncClient, tmp_path: Path
+) -> None:
+    """`/ollama` over the engine: the same greedy words as from the engine itself."""
+    options = {**GREEDY, "num_predict": 12}
+    pc = LocalPc("pc1", engine.url, is_head=True, num_parallel=2)
+    async with (
+        local_council(tmp_path, pc) as council,
+        listening(build_api(council, ApiConfig("1", "3.11", "2.60")), "127.0.0.1", 0) as port,
+        ollama.AsyncClient(f"http://127.0.0.1:{port}/ollama") as through,
+    ):
+        parts = [p async for p in await through.chat(MODEL, SKY, stream=True, options=options)]
+        said = "".join(part.message.content or "" for part in parts)
+        direct = await client.chat(MODEL, SKY, options={**options, "num_ctx": 4096})
+        assert len(parts) > 2 and said == direct.message.content
+        last = parts[-1]
+        assert (last.eval_count, last.prompt_eval_count) == (
+            direct.eval_count, direct.prompt_eval_count,
+        )  # fmt: skip
+        shown = await through.show(MODEL)
+        assert shown.capabilities == ["completion"] and shown.details
+        council_said = await through.chat("council-fast", SKY, options={"num_predict": 12})
+        assert council_said.message.content and council_said.eval_count
+        assert council_said.message.thinking and MODEL in council_said.message.thinking
+        with pytest.raises(ollama.ResponseError, match="does not support embeddings") as refused:
+            await through.embed(MODEL, "Hello")
+        assert refused.value.status_code == 400

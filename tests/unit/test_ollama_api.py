@@ -5,8 +5,6 @@ import asyncio
 import json
 import re
 import shlex
-import sys
-from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +14,11 @@ import httpx
 import ollama
 import pytest
 
+from actors.errors import QueueFull
 from cluster.embedded.protocol import gathered
 from cluster.pool import PoolConfig
 from serve_app.configuration import ApiConfig
-from tests.fake_council import FakeCouncil, api
+from tests.fake_council import MODEL, FakeCouncil, api
 from tests.fakes import FakeModel, FakeOllama, replies
 from tests.http_council import served
 from tests.local_council import LocalCouncil
@@ -161,13 +160,16 @@ class TestTheCouncil:
             await place.client.chat(**{"model": "council", "messages": SKY, **more})
         assert refused.value.status_code == 400
 
-    async def test_who_leaves_cancels_the_session(self, place: Place) -> None:
+    @pytest.mark.parametrize("stream", [True, False])
+    async def test_who_leaves_cancels_the_session(self, place: Place, stream: bool) -> None:
         place.fake.always("*", replies.silence())
-        async with place.http.stream(
-            "POST", f"{place.url}/api/chat", json={"model": "council", "messages": SKY}
-        ) as answer:
-            session_id = answer.headers["X-Council-Session"]
-        assert (await place.council.wait(session_id)).error_code == "cancelled"
+        asked = len(place.fake.chats)
+        body = {"model": "council", "messages": SKY, "stream": stream}
+        leaving = asyncio.create_task(lines(place.http, f"{place.url}/api/chat", body))
+        await place.fake.until(lambda: len(place.fake.chats) > asked)
+        leaving.cancel()
+        (last, *_) = await place.council.sessions(1, None, None)
+        assert (await place.council.wait(last.session_id)).error_code == "cancelled"
 
     async def test_a_session_without_an_answer_ends_with_an_error(self, place: Place) -> None:
         place.fake.always("*", replies.error(400, "invalid format: no"))
@@ -270,6 +272,14 @@ class TestLocalModels:
         told = await place.client.chat(THINKER, said, tools=tools)
         assert told.message.tool_calls and told.message.tool_calls[0].function.name == "weather"
 
+    async def test_who_leaves_ends_the_call(self, place: Place) -> None:
+        place.fake.always(THINKER, replies.silence("Be"))
+        ended = len(place.fake.cancelled)
+        body = {"model": THINKER, "messages": SKY}
+        async with place.http.stream("POST", f"{place.url}/api/chat", json=body) as answer:
+            assert json.loads(await anext(answer.aiter_lines()))["message"]["content"]
+        await place.fake.until(lambda: len(place.fake.cancelled) > ended)
+
     async def test_generate_is_a_chat_of_one_message(self, place: Place) -> None:
         told = await place.client.generate(THINKER, "Why?", system="Brief.", images=["aGk="])
         assert told.response and told.eval_count
@@ -355,6 +365,20 @@ class TestRefusals:
             await place.client.chat(THINKER, SKY)
         assert refused.value.status_code == 500
 
+    async def test_who_has_to_wait_is_told_how_long(self) -> None:
+        council = FakeCouncil()
+        council.failure = QueueFull("The PCs are busy for 99 s.", 7.0)
+        app = api(council, ApiConfig("1", "3.11", "2.60"))
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
+            for model in ("council", MODEL):
+                body = {"model": model, "messages": SKY}
+                answer = await http.post("/ollama/api/chat", json=body)
+                assert answer.status_code == 503 and answer.headers["retry-after"] == "7"
+                assert answer.json() == {
+                    "error": "server busy, please try again. The PCs are busy for 99 s."
+                }
+
     async def test_models_are_changed_on_their_pcs(self, place: Place) -> None:
         for call in (
             place.client.pull("x"),
@@ -388,15 +412,20 @@ class TestRefusals:
 class TestTheDocument:
     """`docs/clients-ollama.md`: what is in it works as it stands there."""
 
-    async def test_the_python_in_it_runs(self, place: Place) -> None:
+    async def test_the_python_in_it_runs(
+        self, place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         (code,) = snippets("python", place)
-        # Its own process: it leaves its client open, as one does.
-        run = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", code, stdout=PIPE, stderr=PIPE, env={"NO_PROXY": "*"}
-        )
-        told, mistakes = await run.communicate()
-        assert run.returncode == 0, mistakes.decode()
-        assert b"The council sits: " in told and b"'council-thorough:latest'" in told
+        monkeypatch.setenv("NO_PROXY", "*")
+
+        def run() -> None:
+            names: dict[str, Any] = {}
+            exec(code, names)
+            names["client"].close()
+
+        await asyncio.to_thread(run)
+        told = capsys.readouterr().out
+        assert "The council sits: " in told and "'council-thorough:latest'" in told
 
     async def test_what_it_types_into_a_shell_is_answered(self, place: Place) -> None:
         curl, container = (shlex.split(code) for code in snippets("sh", place))
