@@ -19,6 +19,7 @@ from cluster.embedded.exchange import ClientGone, Lines, every, first_of, read, 
 from cluster.embedded.faults import BadAsk, EngineError
 from cluster.embedded.protocol import VERSION, bare_line, gathered
 from serve_app.clients.council_models import is_council
+from serve_app.clients.side_requests import is_side_request, task_model
 from serve_app.ollama import catalogue
 from serve_app.ollama.asks import EmbedAsk, EmbeddingsAsk
 from serve_app.ollama.faults import not_found
@@ -151,6 +152,9 @@ async def _answer(
             await _found(ask.model, council)
         reason = "unload" if ask.keep_alive == 0 else "load"
         return JSONResponse(bare_line(ask, reason, datetime.now(UTC)))
+    if is_council(ask.model) and is_side_request(ask.conversation[-1].content, config.task_markers):
+        small = task_model(config.task_model, await council.nodes())
+        ask = ask.model_copy(update={"model": small or ask.model})
     if is_council(ask.model):
         session_id = (await council.open(council_request(ask), None, origin)).session_id
         headers[HEADER] = session_id

@@ -3,6 +3,8 @@ retries, side requests."""
 
 import asyncio
 import json
+import re
+import shlex
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -268,3 +270,43 @@ async def test_the_plain_client_works_as_well(tmp_path: Path) -> None:
         )
         plain.close()
     assert told.choices[0].message.content
+
+
+class TestTheDocument:
+    """`docs/clients.md`: what is in it works as it stands there."""
+
+    async def test_the_python_in_it_runs(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        async with FakeOllama(MODELS) as fake, client(tmp_path, fake) as (asking, local):
+            (code,) = snippets("python", str(asking.base_url))
+
+            def run() -> None:
+                names: dict[str, Any] = {}
+                exec(code, names)
+                names["client"].close()
+
+            await asyncio.to_thread(run)
+            assert len(await local.sessions(9, None, None)) == 2
+        told = capsys.readouterr().out
+        assert "The council sits: " in told and "/#/session/" in told
+
+    async def test_what_it_types_into_a_shell_is_answered(self, tmp_path: Path) -> None:
+        async with (
+            FakeOllama(MODELS) as fake,
+            client(tmp_path, fake) as (asking, _),
+            httpx.AsyncClient(timeout=30) as http,
+        ):
+            (code,) = snippets("sh", str(asking.base_url))
+            words = shlex.split(code)
+            url, body = words[2], words[words.index("-d") + 1]
+            typed = {"Content-Type": "application/json"}
+            answer = await http.post(url, content=body, headers=typed)
+        assert answer.json()["choices"][0]["message"]["content"]
+
+
+def snippets(language: str, base: str) -> list[str]:
+    """The code in that language, with this place's address."""
+    text = (Path(__file__).parents[2] / "docs" / "clients.md").read_text()
+    found = re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    return [code.replace("http://127.0.0.1:8000/v1", base.rstrip("/")) for code in found]
