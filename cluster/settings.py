@@ -106,6 +106,10 @@ class Settings(BaseSettings):
     cache_ttl_s: float = Field(default=3600, ge=0, le=31_536_000, allow_inf_nan=False)
     """How long the answer to a model call (with a fixed seed or temperature 0) stands for the next
     one that is the same, of the same model by its digest. 0 = each is asked anew."""
+    task_model: ModelName | None = None
+    """Answers what chat front ends ask beside a question (titles, tags, …); None = the smallest."""
+    task_markers: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)] = ()
+    """Words by which such requests are known, beside those that are documented."""
     generation_timeout_s: float = Field(
         default=120,
         gt=0,

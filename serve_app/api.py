@@ -22,8 +22,11 @@ from serve_app.attempts import Attempts
 from serve_app.configuration import ApiConfig
 from serve_app.edge import install
 from serve_app.hosts import KnownHosts
+from serve_app.mcp.endpoint import mcp_router
 from serve_app.metered import Metered
 from serve_app.ollama import routes as ollama_routes
+from serve_app.openai import routes as openai_routes
+from serve_app.openai.retries import Retries
 from serve_app.routes import cluster as cluster_routes
 from serve_app.routes import council as council_routes
 from serve_app.routes import docs, events, metrics, page, tickets, worker
@@ -65,6 +68,7 @@ def build_api(
     app.state.config = config
     app.state.tickets = Tickets()
     app.state.attempts = Attempts()
+    app.state.retries = Retries()
     app.state.meters = MeterRegistry(OF_HTTP)
     app.include_router(council_routes.router)
     app.include_router(cluster_routes.router)
@@ -74,6 +78,8 @@ def build_api(
     app.include_router(health_router("/health"))
     app.include_router(health_router("/api/health"))
     app.include_router(metrics.router)
+    app.include_router(mcp_router())
+    app.include_router(openai_routes.router)
     app.include_router(page.router)
     app.include_router(docs.router)
     app.include_router(ollama_routes.router)

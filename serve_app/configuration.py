@@ -16,7 +16,8 @@ class ApiConfig:
 
     `hosts` are the names that the service goes by. `cors_origins` empty = no CORS. `max_body` in
     bytes: a million characters of any script are read and refused as a field, not as a body.
-    `join_line` is what to type on another PC; it asks for the token there.
+    `join_line` is what to type on another PC; it asks for the token there. `task_model`,
+    `task_markers`: of requests that are no questions for a council (`clients/side_requests.py`).
     """
 
     version: str
@@ -31,3 +32,5 @@ class ApiConfig:
     max_body: int = 4_200_000
     heartbeat_s: float = 10.0
     join_line: str | None = None
+    task_model: str | None = None
+    task_markers: tuple[str, ...] = ()

@@ -16,6 +16,7 @@ from tests.fakes import FakeOllama
 from tests.local_council import LocalCouncil, LocalPc, local_council
 
 SESSIONS = "/api/council/sessions"
+API = ApiConfig("1", "3.11", "2.60")
 
 
 @asynccontextmanager
@@ -24,6 +25,7 @@ async def served(
     *fakes: FakeOllama,
     parallel: int = 1,
     powercap: Path = POWERCAP,
+    api: ApiConfig = API,
     **config: Any,
 ) -> AsyncIterator[tuple[httpx.AsyncClient, LocalCouncil]]:
     """The HTTP interface on a socket, over a council with one PC a fake."""
@@ -33,7 +35,7 @@ async def served(
     ]
     async with (
         local_council(home, *pcs, **config) as council,
-        listening(build_api(council, ApiConfig("1", "3.11", "2.60")), "127.0.0.1", 0) as port,
+        listening(build_api(council, api), "127.0.0.1", 0) as port,
         httpx.AsyncClient(
             base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=60,
             limits=httpx.Limits(max_connections=None),

@@ -5,6 +5,7 @@ The terminal is the kernel's (a pty): what the command writes comes back byte by
 
 import asyncio
 import errno
+import fcntl
 import os
 import pty
 import select
@@ -44,6 +45,11 @@ def commands(*several: str) -> list[str]:
     return [sys.executable, "-c", ONE_BY_ONE, *several]
 
 
+def _takes_the_terminal() -> None:
+    """In the child: its standard input is the terminal of its session."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
 class Terminal:
     """A command on a terminal."""
 
@@ -55,7 +61,7 @@ class Terminal:
         termios.tcsetwinsize(slave, (lines, columns))
         self.process = subprocess.Popen(
             command, cwd=ROOT, env=env, stdin=slave, stdout=slave, stderr=slave,
-            start_new_session=True,
+            start_new_session=True, preexec_fn=_takes_the_terminal,
         )  # fmt: skip
         os.close(slave)
 

@@ -40,17 +40,29 @@ def listen(client: Client, session_id: str, patience_s: float = PATIENCE_S) -> I
 
 
 def events_of(lines: Iterable[str]) -> Iterator[Any]:
-    """The JSON of each server-sent event, a beat for each comment; unknown fields are passed
-    over."""
-    data: list[str] = []
+    """The JSON of each server-sent event, a beat for each comment."""
+    frames = Frames()
     for line in lines:
-        if line.startswith("data:"):
-            data.append(line[5:].removeprefix(" "))
-        elif line.startswith(":"):
+        if line.startswith(":"):
             yield BEAT
-        elif not line and data:
-            yield json.loads("\n".join(data))
-            data = []
+        elif (event := frames.taken(line)) is not None:
+            yield event
+
+
+class Frames:
+    """Server-sent events, line by line; comments and unknown fields are passed over."""
+
+    def __init__(self) -> None:
+        self._data: list[str] = []
+
+    def taken(self, line: str) -> Any | None:
+        """The JSON of the event that this line ends."""
+        if line.startswith("data:"):
+            self._data.append(line[5:].removeprefix(" "))
+        elif not line and self._data:
+            data, self._data = self._data, []
+            return json.loads("\n".join(data))
+        return None
 
 
 def _stream(client: Client, session_id: str, after: int) -> Iterator[Any]:

@@ -28,9 +28,9 @@ TIERS = {
     "browser": ("tests/browser",),
     "cluster": ("tests/cluster",),
 }
-SIDE_BY_SIDE = (("integration", "real"), ("unit", "wire"))
-"""Pairs of which one mostly waits while the other computes: together they take the time of the
-longer one. The cluster tier measures times and runs alone."""
+SIDE_BY_SIDE = (("integration", "real"), ("unit", "wire", "browser"))
+"""Tiers of which some mostly wait while the first computes: together they take the time of the
+longest one. The cluster tier measures times and runs alone."""
 NOTHING_COLLECTED = 5
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 """Names that the same browser goes by."""
@@ -58,16 +58,17 @@ def run(words: Sequence[str]) -> int:
 
 
 def _run_all(chosen: list[str], rest: list[str]) -> list[Outcome]:
-    """In the order of `TIERS`; of a pair the second one's output comes when it has ended."""
+    """In the order of `TIERS`; what runs beside another tier is printed once it has ended."""
     outcomes: dict[str, Outcome] = {}
     for tier in chosen:
         if tier in outcomes:
             continue
-        pair = next((p for p in SIDE_BY_SIDE if tier in p and set(p) <= set(chosen)), (tier,))
+        sets = (one for one in SIDE_BY_SIDE if tier in one and set(one) <= set(chosen))
+        together = next(sets, (tier,))
         with ThreadPoolExecutor() as lanes:
-            quiet = [lanes.submit(_run_tier, other, rest, True) for other in pair[1:]]
-            outcomes[pair[0]] = _run_tier(pair[0], rest)
-            outcomes |= dict(zip(pair[1:], (lane.result() for lane in quiet), strict=True))
+            quiet = [lanes.submit(_run_tier, other, rest, True) for other in together[1:]]
+            outcomes[together[0]] = _run_tier(together[0], rest)
+            outcomes |= dict(zip(together[1:], (lane.result() for lane in quiet), strict=True))
     return [outcomes[tier] for tier in chosen]
 
 

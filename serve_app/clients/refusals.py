@@ -7,10 +7,12 @@ clients read. Everything that is refused on such a path, by a route or before on
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from serve_app.mcp.refusal import json_rpc_error
 from serve_app.ollama.faults import ollama_error
+from serve_app.openai.faults import openai_error
 
 Look = Callable[[int, str, str], tuple[int, dict[str, Any]]]
-LOOKS: Mapping[str, Look] = {"/ollama": ollama_error}
+LOOKS: Mapping[str, Look] = {"/mcp": json_rpc_error, "/ollama": ollama_error, "/v1": openai_error}
 
 
 def look_at(path: str) -> Look | None:

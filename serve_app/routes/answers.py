@@ -42,7 +42,7 @@ async def _config(connection: HTTPConnection) -> ApiConfig:
     return config
 
 
-async def _origin(connection: HTTPConnection) -> Origin:
+async def origin_of(connection: HTTPConnection) -> Origin:
     """A trace context that cannot be read counts as none, as its standard wants it."""
     named = Origin(request_id=request_id(connection.scope))
     parents = connection.headers.getlist("traceparent")
@@ -56,7 +56,7 @@ async def _origin(connection: HTTPConnection) -> Origin:
 
 
 CouncilAtHand = Annotated[Council, Depends(_council)]
-RequestOrigin = Annotated[Origin, Depends(_origin)]
+RequestOrigin = Annotated[Origin, Depends(origin_of)]
 Config = Annotated[ApiConfig, Depends(_config)]
 SessionId = Annotated[UUID, Path(description="The session's UUID")]
 

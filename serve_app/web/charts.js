@@ -66,7 +66,7 @@ function axis(end, x, height) {
   const marks = Array.from({ length: Math.floor(end / step) + 1 }, (_, at) => at * step);
   return shape("g", { class: "axis" }, marks.map((ms) => [
     shape("line", { x1: x(ms), x2: x(ms), y1: 0, y2: height - AXIS + 4 }),
-    shape("text", { x: x(ms), y: height - 6, "text-anchor": "middle" }, seconds(ms)),
+    shape("text", { x: x(ms), y: height - 6, "text-anchor": x(ms) > WIDTH - 40 ? "end" : "middle" }, seconds(ms)),
   ]));
 }
 

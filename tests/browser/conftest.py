@@ -30,8 +30,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 async def chromium() -> "AsyncIterator[Browser]":
-    from playwright.async_api import async_playwright
+    from playwright.async_api import async_playwright, expect
 
+    expect.set_options(timeout=15_000)  # other tiers compute beside this one
     async with async_playwright() as playwright:
         started = await playwright.chromium.launch(
             executable_path=browser(), args=["--no-sandbox", "--disable-dev-shm-usage"]

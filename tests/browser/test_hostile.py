@@ -24,8 +24,9 @@ RUNS = "<img src=x onerror=alert(1)>"
 FORBIDDEN = ", ".join(
     f"main {tag}"
     for tag in (
-        *("script", "iframe", "style", "img", "meta", "object", "embed", "form:not([role])"),
-        *("link", "base", "video", "audio", "textarea", "template", "math", "dialog", "[style]"),
+        *("script", "iframe", "style", "img", "meta", "object", "embed", "link", "base", "video"),
+        *("form:not([role], .go-on)", "textarea:not(#next)"),
+        *("audio", "template", "math", "dialog", "[style]"),
         *(".text svg", ".text [id]", ".text [class]", ".text [onclick]", "[onload]", "[onerror]"),
     )
 )

@@ -11,13 +11,13 @@ from tests.cluster.testbed import Testbed
 pytestmark = pytest.mark.cluster
 
 
-def test_row_49_a_minute_of_faults_leaves_nothing_behind(bed: Testbed) -> None:
+def test_row_49_faults_all_the_time_leave_nothing_behind(bed: Testbed) -> None:
     """Under load something dies, stops, is cut off or answers badly every five seconds: no session
     is stuck, and what lives on has neither more memory nor more open files."""
-    found = soak.run(bed, soak.Plan(lasts_s=60, every_s=5, warm_up_s=25, seed=49))
+    found = soak.run(bed, soak.Plan(lasts_s=45, every_s=5, warm_up_s=15, seed=49))
 
     assert found.verdict.broken == () and found.stuck == ()
-    assert found.verdict.complete == found.verdict.councils >= 10
+    assert found.verdict.complete == found.verdict.councils >= 8
     for role in ("orchestrator", "replica"):
         grown = found.growth(role)
         assert grown.pss_mib < 8 and grown.files < 10, (role, found.sizes[role])

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import pytest
 
 from actors.messages.nodes import LoadedModel, NodeReport, OllamaStatus
-from actors.messages.requests import CouncilRequest
+from actors.messages.requests import NOWHERE, CouncilRequest, Origin
 from actors.messages.sessions import CouncilSession
 from tests.fake_council import FakeCouncil, report
 from tests.terminals import ROOT, answering, commands, on_terminal, plain_environment
@@ -28,10 +28,13 @@ class Busy(FakeCouncil):
     """Two PCs, one of which has models in memory. A long question stays open."""
 
     async def open(
-        self, request: CouncilRequest, idempotency_key: str | None = None
+        self,
+        request: CouncilRequest,
+        idempotency_key: str | None = None,
+        origin: Origin = NOWHERE,
     ) -> CouncilSession:
         self.held = len(request.query) > 99
-        return await super().open(request, idempotency_key)
+        return await super().open(request, idempotency_key, origin)
 
     async def nodes(self) -> tuple[NodeReport, ...]:
         pc1, pc2 = await super().nodes()

@@ -154,13 +154,14 @@ def _default_specs(
 def _preferred(installed: Sequence[InstalledModel]) -> list[str]:
     """Models to seat unasked: the recommended ones in their order, then the others from the
     smallest on, which any PC can load."""
-    sizes = _sizes([m for m in installed if _may_be_seated_unasked(m)])
+    sizes = _sizes([m for m in installed if may_chat(m)])
     recommended = [resolve(model.name, sizes) for model in RECOMMENDED]
     others = sorted(sizes, key=lambda name: (sizes[name], name))
     return list(dict.fromkeys(name for name in (*recommended, *others) if name))
 
 
-def _may_be_seated_unasked(model: InstalledModel) -> bool:
+def may_chat(model: InstalledModel) -> bool:
+    """Whether it may be asked without anybody having named it."""
     name = model.name
     return can_be_asked_for(name) and can_chat(name, model.family) and runs_here(name)
 

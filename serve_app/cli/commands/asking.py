@@ -107,6 +107,24 @@ def show(
     raise typer.Exit(command.show(client_of(settings_of()), session_id, as_json))
 
 
+@group.command("mcp", rich_help_panel=PANEL)
+def serve_mcp() -> None:
+    """The council as tools of an MCP client (Claude Desktop and others), which starts this itself.
+
+    The client's configuration, with this folder in place of /path/to:
+
+    {"mcpServers": {"council": {"command": "/path/to/council", "args": ["mcp"]}}}
+
+    Type any ./council command before, so that all is installed. Of a council on another PC: "env"
+    with COUNCIL_HOST and COUNCIL_PORT, and its key in api_key in a COUNCIL_HOME of its own. Clients
+    that speak HTTP need no command: http://127.0.0.1:8000/mcp. See docs/clients-mcp.md.
+    """
+    from serve_app.cli.commands.developing import project_version
+    from serve_app.mcp import stdio
+
+    stdio.run(settings_of(), project_version())
+
+
 @group.command(rich_help_panel=PANEL)
 def models() -> None:
     """Models that are installed, and where; and recommended ones."""

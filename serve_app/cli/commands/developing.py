@@ -40,7 +40,11 @@ def lint() -> None:
 @group.command(rich_help_panel=PANEL)
 def version() -> None:
     """The versions that must be the same on all PCs."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    say(f"LLM Council on Ray {project['version']}")
+    say(f"LLM Council on Ray {project_version()}")
     say(f"Ray {version_of('ray')}, Python {platform.python_version()}")
     say(f"From {ROOT}")
+
+
+def project_version() -> str:
+    """Of this checkout, as `pyproject.toml` has it."""
+    return str(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"])

@@ -1,0 +1,57 @@
+"""Requests that chat front ends send beside a question, under the same model's name: a title, tags,
+follow-up questions, a search query, the end of a sentence. They are no questions for a council.
+
+Recognised by the words that the front ends document for them, and by markers of the user's own
+(`COUNCIL_TASK_MARKERS`). Wrong guesses go both ways: a council that answers "Sky blue 🌈" costs
+minutes, a question that a small model answers costs the council, so both a beginning and a
+part are looked for where the front end has both.
+"""
+
+import re
+from collections.abc import Sequence
+
+from actors.council.table.model_names import canonical, resolve
+from actors.council.table.seating import may_chat
+from actors.messages.nodes import InstalledModel, NodeReport
+
+LOOKED_AT = 20_000
+"""Characters of the last message; front ends put their order at its beginning."""
+_TASKS = tuple(
+    re.compile(pattern, re.IGNORECASE | re.DOTALL)
+    for pattern in (
+        # Open WebUI's default templates (titles, tags, follow-ups, queries, emoji, autocompletion)
+        r"^\s*### Task:.*(### Output|### Chat History|<chat_history>|<text>)",
+        # LibreChat, Lobe Chat, Chatbox, LangChain's chat front ends: titles
+        r"^.{0,200}\b(concise|short|brief),?.{0,60}\btitle\b.{0,80}\b(conversation|chat)\b",
+        r"^.{0,200}\bsummari[sz]e\b.{0,120}\b(conversation|chat)\b.{0,80}\b(title|words)\b",
+        r"^.{0,80}\bgenerate a title for (this|the) (conversation|chat)\b",
+    )
+)
+
+
+def is_side_request(text: str, markers: Sequence[str] = ()) -> bool:
+    """Whether `text`, the user's last message, is one. `markers`: the user's own, in any case."""
+    looked_at = text[:LOOKED_AT]
+    folded = looked_at.casefold()
+    if any(marker.casefold() in folded for marker in markers if marker):
+        return True
+    return any(task.search(looked_at) for task in _TASKS)
+
+
+def task_model(wanted: str | None, reports: Sequence[NodeReport]) -> str | None:
+    """The model that answers them: the one that is `wanted`, else the smallest that can chat; None
+    where no PC has one."""
+    there = _installed(reports)
+    if wanted and (found := resolve(wanted, there)):
+        return found
+    sizes = sorted((model.size, name) for name, model in there.items() if may_chat(model))
+    return sizes[0][1] if sizes else None
+
+
+def _installed(reports: Sequence[NodeReport]) -> dict[str, InstalledModel]:
+    return {
+        canonical(model.name): model
+        for report in reports
+        if report.ollama and report.duty == "serving"
+        for model in report.ollama.installed
+    }

@@ -1,0 +1,66 @@
+"""A question, from the call of the tool to the session's end: told while it sits, cancelled with
+the call."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing, suppress
+
+from anyio import CancelScope, get_cancelled_exc_class, move_on_after
+
+from actors.errors import CouncilError, CouncilUnavailable, Unavailable
+from actors.messages.events import AgentStarted
+from actors.messages.requests import CouncilRequest
+from actors.messages.sessions import CouncilSession
+from serve_app.clients.progress import Progress
+from serve_app.mcp.caller import Caller
+from serve_app.mcp.following import followed
+
+CANCEL_S = 10.0
+"""How long a call that is cancelled may still take to say so to the council."""
+
+Report = Callable[[float, str], Awaitable[None]]
+"""Takes a number that grows, and a line."""
+
+
+async def ask(request: CouncilRequest, caller: Caller, report: Report) -> CouncilSession:
+    """The session once it has ended, however it ended; whoever cancels this cancels it. Raises what
+    `Council.open` raises, and `Unavailable` where the council stays away."""
+    with CancelScope(shield=True):  # what was opened has to be known, or nobody could cancel it
+        opened = await caller.council.open(request, None, caller.origin)
+    session_id = opened.session_id
+    try:
+        await _tell(session_id, caller, report)
+        return await caller.council.session(session_id)
+    except get_cancelled_exc_class():
+        with move_on_after(CANCEL_S, shield=True), suppress(CouncilError):
+            await caller.council.cancel(session_id)
+        raise
+    except Unavailable as error:
+        kept = f"The session {session_id} is kept; get_session shows it once the council is back."
+        raise CouncilUnavailable(f"{error.detail} {kept}") from error
+
+
+async def _tell(session_id: str, caller: Caller, report: Report) -> None:
+    """A line for each thing that happened, and one after `heartbeat_s` without any: clients that
+    hear nothing for a minute give up, however many tokens flow."""
+    clock = asyncio.get_running_loop().time
+    began = last = clock()
+    lines, progress, waiting = 0, Progress(), True
+    async with aclosing(followed(caller.council, session_id, caller.heartbeat_s)) as events:
+        async for event in events:
+            waiting = waiting and not isinstance(event, AgentStarted)
+            line = progress.line(event) if event else None
+            if line is None and clock() - last >= caller.heartbeat_s:
+                line = await _sign_of_life(session_id, caller, clock() - began, waiting)
+            if line is not None:
+                lines += 1
+                last = clock()
+                await report(lines, line)
+
+
+async def _sign_of_life(session_id: str, caller: Caller, seconds: float, waiting: bool) -> str:
+    if waiting:
+        with suppress(CouncilError):
+            if queue := (await caller.council.session(session_id)).queue:
+                return f"Place {queue.place} in the queue, for about {queue.eta_s:.0f} s more."
+    return f"The council is at work, for {seconds:.0f} s now."

@@ -1,0 +1,37 @@
+"""`./council mcp`: MCP over standard input and output, as desktop clients start it.
+
+Standard output belongs to the protocol; the SDK sends there whatever else is printed to stderr.
+"""
+
+import asyncio
+import sys
+from typing import Any
+
+import httpx
+from mcp.server.stdio import stdio_server
+
+from cluster.settings import Settings
+from serve_app.cli.terminal import tell
+from serve_app.mcp.caller import Caller
+from serve_app.mcp.http_council import HttpCouncil
+from serve_app.mcp.server import server_over
+
+
+def run(settings: Settings, version: str) -> None:
+    """Returns once the client has left; what it was still asking is cancelled."""
+    if sys.stdin.isatty():
+        tell("This speaks MCP with a program that starts it. How: ./council mcp --help")
+    asyncio.run(_serve(settings, version))
+
+
+async def _serve(settings: Settings, version: str) -> None:
+    timeout = httpx.Timeout(30, connect=5)
+    async with httpx.AsyncClient(trust_env=False, timeout=timeout) as http:
+        council = HttpCouncil(settings, http)
+
+        async def caller_of(_: Any) -> Caller:
+            return Caller(council, council.address)
+
+        server = server_over(caller_of, version)
+        async with stdio_server() as (incoming, outgoing):
+            await server.run(incoming, outgoing, server.create_initialization_options())

@@ -1,0 +1,135 @@
+"""What a client asks, in OpenAI's words. Pure: values and what may be in them.
+
+Fields that are not here are ignored, and null counts as left out, as servers of this protocol do.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Asked(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, data: Any) -> Any:
+        if isinstance(data, dict):
+            return {key: value for key, value in data.items() if value is not None}
+        return data
+
+
+class TextPart(Asked):
+    type: Literal["text"]
+    text: str
+
+
+class Image(Asked):
+    url: str
+
+
+class ImagePart(Asked):
+    type: Literal["image_url"]
+    image_url: Image
+
+
+Part = Annotated[TextPart | ImagePart, Field(discriminator="type")]
+
+
+class Function(Asked):
+    name: str
+    arguments: str = "{}"
+
+
+class ToolCall(Asked):
+    id: str = ""
+    function: Function
+
+
+class SaidMessage(Asked):
+    """`tool_calls` of an assistant; `tool_call_id` says which of them a tool's answer is for."""
+
+    role: Literal["system", "developer", "user", "assistant", "tool"]
+    content: str | tuple[Part, ...] = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str = ""
+
+    @property
+    def text(self) -> str:
+        if isinstance(self.content, str):
+            return self.content
+        return "\n\n".join(part.text for part in self.content if isinstance(part, TextPart))
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """URLs."""
+        if isinstance(self.content, str):
+            return ()
+        return tuple(part.image_url.url for part in self.content if isinstance(part, ImagePart))
+
+
+class JsonSchema(Asked):
+    model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
+
+    definition: dict[str, Any] = Field(alias="schema")
+
+
+class ResponseFormat(Asked):
+    type: Literal["text", "json_object", "json_schema"] = "text"
+    json_schema: JsonSchema | None = None
+
+    @model_validator(mode="after")
+    def _has_its_schema(self) -> "ResponseFormat":
+        if self.type == "json_schema" and self.json_schema is None:
+            raise ValueError("json_schema is missing")
+        return self
+
+    @property
+    def wanted(self) -> Literal["json"] | dict[str, Any] | None:
+        """As Ollama has it."""
+        if self.json_schema is not None:
+            return self.json_schema.definition
+        return "json" if self.type == "json_object" else None
+
+
+class StreamOptions(Asked):
+    include_usage: bool = False
+
+
+class ChatAsk(Asked):
+    """`POST /v1/chat/completions`."""
+
+    model: str = Field(min_length=1, max_length=300)
+    messages: tuple[SaidMessage, ...] = Field(min_length=1)
+    stream: bool = False
+    stream_options: StreamOptions = StreamOptions()
+    n: int = Field(default=1, ge=1)
+    temperature: float | None = Field(default=None, ge=0, le=2, allow_inf_nan=False)
+    top_p: float | None = Field(default=None, ge=0, le=1, allow_inf_nan=False)
+    seed: int | None = None
+    stop: str | tuple[str, ...] = ()
+    max_tokens: int | None = Field(default=None, ge=1)
+    max_completion_tokens: int | None = Field(default=None, ge=1)
+    response_format: ResponseFormat = ResponseFormat()
+    reasoning_effort: str | None = None
+    tools: tuple[dict[str, Any], ...] = ()
+    tool_choice: str | dict[str, Any] = "auto"
+
+    @property
+    def question(self) -> str:
+        """The last message, if it is the user's."""
+        last = self.messages[-1]
+        return last.text if last.role == "user" else ""
+
+
+class EmbeddingsAsk(Asked):
+    """`POST /v1/embeddings`."""
+
+    model: str = Field(min_length=1, max_length=300)
+    input: str | Annotated[tuple[str, ...], Field(min_length=1, max_length=512)]
+    dimensions: int | None = Field(default=None, ge=1, le=65_536)
+    encoding_format: Literal["float", "base64"] = "float"
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        return (self.input,) if isinstance(self.input, str) else self.input

@@ -1,0 +1,40 @@
+"""A refusal as OpenAI's clients read it: by the status they choose the exception, by `type`, `code`
+and `param` people see what to mend."""
+
+from typing import Any
+
+from actors.errors import ModelNotAvailable, ModelNotInstalled
+
+_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "invalid_request_error",
+    409: "conflict_error",
+    413: "invalid_request_error",
+    422: "invalid_request_error",
+    429: "rate_limit_error",
+}
+_UNKNOWN_MODEL = (ModelNotInstalled.code, ModelNotAvailable.code)
+
+
+class Refused(Exception):
+    """What this protocol's clients cannot have here: `Refused(sentence, param, code, status)`."""
+
+    def __init__(
+        self, sentence: str, param: str | None = None, code: str = "", status: int = 400
+    ) -> None:
+        super().__init__(sentence, param, code, status)
+        self.sentence, self.param, self.code, self.status = sentence, param, code, status
+
+
+def openai_error(
+    status: int, code: str, sentence: str, param: str | None = None
+) -> tuple[int, dict[str, Any]]:
+    """A field that is wrong is a bad request there (400), a model that nobody has is not found."""
+    if code in _UNKNOWN_MODEL:
+        status, code, param = 404, "model_not_found", "model"
+    elif status == 422:
+        status = 400
+    kind = _TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error")
+    return status, {"error": {"message": sentence, "type": kind, "param": param, "code": code}}

@@ -1,0 +1,270 @@
+"""OpenAI's own client against the council, over sockets: models, chats whole and streamed, errors,
+retries, side requests."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+pytest.importorskip("openai")
+
+import openai
+from openai import AsyncOpenAI, OpenAI
+
+from actors.messages.procedure import ProcedureDefaults
+from actors.messages.requests import CouncilRequest
+from cluster import api_keys
+from tests.fakes import FakeOllama
+from tests.fakes.http import Exchange
+from tests.fakes.replies import NDJSON
+from tests.http_council import API, served
+from tests.local_council import LocalCouncil
+
+pytestmark = pytest.mark.wire
+
+MODELS = ("alpha:1b", "beta:1b", "gamma:1b")
+ASKED: list[Any] = [
+    {"role": "developer", "content": "Be brief."},
+    {"role": "user", "content": "Why is the sky blue?"},
+    {"role": "assistant", "content": "It scatters."},
+    {"role": "user", "content": [{"type": "text", "text": "And at sunset?"}]},
+]
+SCHEMA = {"type": "object", "properties": {"answer": {"type": "string"}}, "required": ["answer"]}
+TITLE = """### Task:
+Generate a concise, 3-5 word title with an emoji summarizing the chat history.
+### Output:
+JSON format: { "title": "your concise title here" }
+### Chat History:
+<chat_history>
+USER: Why is the sky blue?
+</chat_history>"""
+
+
+@asynccontextmanager
+async def client(
+    home: Path, fake: FakeOllama, api: Any = API, key: str = "none", **config: Any
+) -> AsyncIterator[tuple[AsyncOpenAI, LocalCouncil]]:
+    async with served(home, fake, parallel=3, api=api, **config) as (http, local):
+        base = f"{str(http.base_url).rstrip('/')}/v1"
+        async with AsyncOpenAI(base_url=base, api_key=key, max_retries=1) as openai_client:
+            yield openai_client, local
+
+
+async def test_councils_and_models_are_listed_and_found(tmp_path: Path) -> None:
+    async with FakeOllama(MODELS) as fake, client(tmp_path, fake) as (asking, _):
+        names = [one.id async for one in await asking.models.list()]
+        assert (await asking.models.retrieve("alpha:1b")).id == "alpha:1b"
+        assert (await asking.models.retrieve("council-fast")).owned_by == "llm-council"
+        with pytest.raises(openai.NotFoundError) as missing:
+            await asking.models.retrieve("nobody/has:this")
+    assert names == ["council", "council-fast", "council-thorough", *MODELS]
+    assert missing.value.code == "model_not_found"
+
+
+async def test_a_council_answers_with_its_session_behind_it(tmp_path: Path) -> None:
+    async with FakeOllama(MODELS) as fake, client(tmp_path, fake) as (asking, local):
+        raw = await asking.chat.completions.with_raw_response.create(
+            model="council", messages=ASKED, max_completion_tokens=5, stop=["STOP"], seed=-1
+        )
+        told = raw.parse()
+        session = await local.session(raw.headers["x-council-session"])
+    assert session.final_answer is not None and session.stage == "complete"
+    choice = told.choices[0]
+    assert (choice.message.content, choice.finish_reason) == (
+        session.final_answer.content, "length" if session.final_answer.truncated else "stop",
+    )  # fmt: skip
+    assert session.query == "And at sunset?"
+    assert [turn.answer for turn in session.earlier] == ["It scatters."]
+    assert told.usage is not None
+    assert told.usage.total_tokens == session.token_usage.total_tokens
+    stages = told.usage.model_extra["by_stage"]  # type: ignore[index]
+    assert sum(one["total_tokens"] for one in stages.values()) == told.usage.total_tokens
+    assert told.model_extra["council"]["session_id"] == session.session_id  # type: ignore[index]
+    synthesis = [chat for chat in fake.chats if "chairman" in chat.body.decode()][-1].json
+    assert synthesis["options"]["num_predict"] == 5 and synthesis["options"]["stop"] == ["STOP"]
+    assert all("Be brief." in chat.body.decode() for chat in fake.chats)
+
+
+@pytest.mark.parametrize("guard", [True, False])
+async def test_a_stream_tells_how_it_goes_and_ends_with_the_answer(
+    tmp_path: Path, guard: bool
+) -> None:
+    procedure = ProcedureDefaults(critique=True, guard=guard)
+    async with (
+        FakeOllama(MODELS) as fake,
+        client(tmp_path, fake, procedure=procedure) as (asking, local),
+    ):
+        thought, said, last = "", [], None
+        async with asking.chat.completions.stream(
+            model="council", messages=ASKED, stream_options={"include_usage": True}
+        ) as stream:
+            async for event in stream:
+                if event.type == "chunk":
+                    for choice in event.chunk.choices:
+                        extra = choice.delta.model_extra or {}
+                        thought += extra.get("reasoning_content", "")
+                        said += [choice.delta.content] if choice.delta.content else []
+                    last = event.chunk
+            whole = await stream.get_final_completion()
+        (session,) = await local.sessions(1, None, None)
+        answer = (await local.session(session.session_id)).final_answer
+    assert answer is not None and "".join(said) == answer.content
+    assert whole.choices[0].message.content == answer.content
+    assert (len(said) == 1) is guard
+    for part in ("The council sits:", "has answered", "gives", "Ranking:", "Synthesis"):
+        assert part in thought
+    assert last is not None and last.choices == [] and last.usage is not None
+    assert last.usage.total_tokens == session.total_tokens
+
+
+async def test_the_answer_is_held_to_a_schema(tmp_path: Path) -> None:
+    form: Any = {"type": "json_schema", "json_schema": {"name": "a", "schema": SCHEMA}}
+    async with FakeOllama(MODELS) as fake, client(tmp_path, fake) as (asking, _):
+        told = await asking.chat.completions.create(
+            model="council", messages=ASKED, response_format=form
+        )
+        formats = [chat.json.get("format") for chat in fake.chats]
+    assert formats[-1] == SCHEMA and None in formats
+    assert "answer" in json.loads(told.choices[0].message.content or "")
+
+
+async def test_a_model_by_its_own_name_with_tools_and_pictures(tmp_path: Path) -> None:
+    called = {"function": {"name": "weather", "arguments": {"town": "Lyon"}}}
+
+    async def calls_a_tool(fake: FakeOllama, exchange: Exchange) -> None:
+        exchange.head(200, NDJSON)
+        exchange.line({"message": {"role": "assistant", "content": "", "tool_calls": [called]}})
+        exchange.line({"done": True, "done_reason": "stop", "eval_count": 3})
+
+    tools: Any = [{"type": "function", "function": {"name": "weather", "parameters": {}}}]
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk="}}
+    look: Any = [{"role": "user", "content": [{"type": "text", "text": "Look"}, picture]}]
+    async with FakeOllama(MODELS) as fake, client(tmp_path, fake) as (asking, _):
+        plain = await asking.chat.completions.create(model="alpha:1b", messages=look)
+        fake.always(lambda asked: asked.path == "/api/chat" and "tools" in asked.json, calls_a_tool)
+        asked = await asking.chat.completions.create(model="alpha:1b", messages=look, tools=tools)
+        (call,) = asked.choices[0].message.tool_calls or ()
+        back: Any = [*look, asked.choices[0].message.model_dump(exclude_none=True),
+                     {"role": "tool", "tool_call_id": call.id, "content": "Sunny"}]  # fmt: skip
+        await asking.chat.completions.create(model="alpha:1b", messages=back)
+        sent = fake.chats[-1].json["messages"]
+    assert plain.choices[0].message.content and asked.choices[0].finish_reason == "tool_calls"
+    assert json.loads(call.function.arguments) == {"town": "Lyon"}  # type: ignore[union-attr]
+    assert sent[0]["images"] == ["aGk="]
+    assert sent[1]["tool_calls"] == [called]
+    assert sent[2] == {"role": "tool", "content": "Sunny", "tool_name": "weather"}
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ({"n": 2}, "n has to be 1"),
+        ({"tools": [{"type": "function", "function": {"name": "x"}}]}, "calls no tools"),
+        ({"messages": [{"role": "assistant", "content": "x"}]}, "last message"),
+        ({"messages": []}, "messages"),
+        ({"temperature": 9}, "temperature"),
+        ({"response_format": {"type": "json_schema"}}, "json_schema"),
+    ],
+)
+async def test_what_a_council_cannot_do_is_a_bad_request(
+    tmp_path: Path, more: dict[str, Any], why: str
+) -> None:
+    async with FakeOllama(MODELS) as fake, client(tmp_path, fake) as (asking, _):
+        with pytest.raises(openai.BadRequestError, match=why):
+            await asking.chat.completions.create(**{"model": "council", "messages": ASKED, **more})
+    assert not fake.chats
+
+
+async def test_errors_are_of_the_kinds_that_its_clients_know(tmp_path: Path) -> None:
+    folder = tmp_path / "keys"
+    folder.mkdir()
+    (folder / "api_key").write_text("right-key-4711")
+    api = replace(API, require_key=True, keys_file=api_keys.path(folder))
+    async with FakeOllama(MODELS) as fake, client(tmp_path, fake, api, "wrong") as (asking, _):
+        with pytest.raises(openai.AuthenticationError):
+            await asking.models.list()
+        base = str(asking.base_url)
+    async with FakeOllama(MODELS) as fake, client(tmp_path, fake, max_open=1) as (asking, local):
+        with pytest.raises(openai.NotFoundError):
+            await asking.chat.completions.create(model="nobody", messages=ASKED)
+        with pytest.raises(openai.NotFoundError, match="chat/completions"):
+            await asking.responses.create(model="council", input="Why?")
+        once = asking.with_options(max_retries=0)
+        fake.latency_s = 1.0
+        first = await local.open(CouncilRequest(query="Why?"))
+        with pytest.raises(openai.RateLimitError) as full:
+            await once.chat.completions.create(model="council", messages=ASKED)
+        assert int(full.value.response.headers["retry-after"]) > 0
+        await local.cancel(first.session_id)
+    assert base
+
+
+async def test_its_own_retry_finds_the_session_of_the_first_try(tmp_path: Path) -> None:
+    """The first answer is lost on its way; the client asks again by itself."""
+    losses = []
+
+    class Losing(httpx.AsyncHTTPTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            response = await super().handle_async_request(request)
+            if not losses:
+                losses.append(await response.aread())
+                raise httpx.ReadError("lost")
+            return response
+
+    async with (
+        FakeOllama(MODELS) as fake,
+        client(tmp_path, fake) as (asking, local),
+        httpx.AsyncClient(transport=Losing()) as lossy,
+    ):
+        losing = asking.with_options(http_client=lossy)
+        told = await losing.chat.completions.create(model="council", messages=ASKED)
+        assert len(await local.sessions(9, None, None)) == 1
+        again = await asking.chat.completions.create(model="council", messages=ASKED)
+        assert len(await local.sessions(9, None, None)) == 2, "asked anew, it is another question"
+        keyed = {"Idempotency-Key": "k"}
+        for _ in range(2):
+            await asking.chat.completions.create(
+                model="council", messages=ASKED, extra_headers=keyed
+            )
+        assert len(await local.sessions(9, None, None)) == 3
+    assert told.choices and again.choices and losses
+
+
+async def test_who_leaves_a_stream_cancels_its_session(tmp_path: Path) -> None:
+    async with (
+        FakeOllama(MODELS, latency_s=30.0) as fake,
+        client(tmp_path, fake) as (asking, local),
+    ):
+        stream = await asking.chat.completions.create(model="council", messages=ASKED, stream=True)
+        await anext(aiter(stream))
+        await stream.close()
+        (session,) = await local.sessions(1, None, None)
+        async with asyncio.timeout(10):
+            assert (await local.wait(session.session_id)).error_code == "cancelled"
+
+
+async def test_a_title_starts_no_council(tmp_path: Path) -> None:
+    asked: list[Any] = [{"role": "user", "content": TITLE}]
+    api = replace(API, task_model="beta:1b", task_markers=("MY MARK",))
+    async with FakeOllama(MODELS) as fake, client(tmp_path, fake, api) as (asking, local):
+        told = await asking.chat.completions.create(model="council", messages=asked)
+        mine: list[Any] = [{"role": "user", "content": "Do it. my mark"}]
+        await asking.chat.completions.create(model="council", messages=mine)
+        assert await local.sessions(9, None, None) == ()
+    assert told.model == "beta:1b" and [chat.model for chat in fake.chats] == ["beta:1b"] * 2
+
+
+async def test_the_plain_client_works_as_well(tmp_path: Path) -> None:
+    async with FakeOllama(MODELS) as fake, client(tmp_path, fake) as (asking, _):
+        plain = OpenAI(base_url=str(asking.base_url), api_key="none")
+        told = await asyncio.to_thread(
+            plain.chat.completions.create, model="council-fast", messages=ASKED
+        )
+        plain.close()
+    assert told.choices[0].message.content
