@@ -14,6 +14,7 @@ from cluster.embedded.asks import ChatAsk, GenerateAsk
 from cluster.embedded.faults import EngineError
 from cluster.embedded.protocol import Counts, Line, Piece, last_line, text_line
 from serve_app import problems
+from serve_app.clients.draft import Draft
 from serve_app.clients.progress import Progress
 from serve_app.ollama.faults import ollama_error
 from serve_app.streams import batches
@@ -42,17 +43,23 @@ async def model_lines(
 async def council_lines(
     ask: ChatAsk | GenerateAsk, session_id: str, council: Council, heartbeat_s: float
 ) -> Flow:
-    """What happens while the council sits, as thinking, then the answer in one piece once it is
-    final: before that the guard may replace it. Closing it early cancels the session."""
-    progress, ended = Progress(), False
+    """What happens while the council sits, as thinking, with the synthesis while a guard may still
+    replace it; then the answer in one piece. Without a guard it comes as the chairman writes it,
+    unless a `format` holds it: half of that is of no use. Closing it early cancels the session."""
+    progress, draft, in_line, ended = Progress(), Draft(), False, False
     try:
         async with aclosing(batches(council.events(session_id), heartbeat_s)) as lists:
             async for batch in lists:
                 told = "".join(f"{line}\n" for one in batch if (line := progress.line(one)))
-                if told and ask.thinks is not False:
-                    yield text_line(ask, Piece(thinking=told), _now())
-                elif not batch:  # a sign of life
-                    yield text_line(ask, Piece(), _now())
+                written = "".join(map(draft.piece, batch))
+                text = "" if _is_held(ask, draft) else written
+                thought = told if text else told + written
+                if in_line and told:
+                    thought = f"\n{thought}"
+                in_line = not text and bool(written or (in_line and not told))
+                piece = Piece(text=text, thinking="" if ask.thinks is False else thought)
+                if piece != Piece() or not batch:  # an empty one is a sign of life
+                    yield text_line(ask, piece, _now())
         session = await council.wait(session_id)
         ended = True
     finally:
@@ -62,8 +69,15 @@ async def council_lines(
     if session.final_answer is None:
         why = session.error or "The session ended without an answer."
         raise council_failed(session.error_code or "", why, session_id)
-    yield text_line(ask, Piece(text=session.final_answer.content), _now())
+    answer, said = session.final_answer.content, "" if _is_held(ask, draft) else draft.said
+    rest = answer[len(said) :] if answer.startswith(said) else f"\n\n{answer}"
+    yield text_line(ask, Piece(text=rest), _now())
     yield _end_of_session(ask, session, session.final_answer.truncated)
+
+
+def _is_held(ask: ChatAsk | GenerateAsk, draft: Draft) -> bool:
+    """Whether what the chairman writes is no answer yet."""
+    return draft.may_be_replaced or bool(ask.format)
 
 
 async def with_last_words(flow: Flow) -> Flow:
