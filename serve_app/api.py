@@ -35,6 +35,8 @@ from serve_app.routes.health import health_router
 from serve_app.tickets import Tickets
 
 TITLE = "LLM Council on Ray"
+OUR_HEADERS = ("Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID")
+MCP_HEADERS = ("Mcp-Session-Id", "MCP-Protocol-Version", "Mcp-Method", "Mcp-Name")
 STREAM = "/api/council/sessions/{session_id}/events"
 SECURITY_SCHEMES = {
     "key": {"type": "http", "scheme": "bearer", "description": "Needed off loopback"},
@@ -98,8 +100,8 @@ def _allow_origins(app: FastAPI, origins: tuple[str, ...]) -> None:
         CORSMiddleware,
         allow_origins=list(origins),
         allow_methods=["GET", "POST", "DELETE"],
-        allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID"],
-        expose_headers=["Location", "Retry-After", "X-Request-ID"],
+        allow_headers=[*OUR_HEADERS, *MCP_HEADERS],
+        expose_headers=["Location", "Retry-After", "X-Request-ID", "Mcp-Session-Id"],
     )
 
 

@@ -3,12 +3,22 @@ to their models: every description is written for one."""
 
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, ValidationError
 
+from actors.errors import InvalidRequest
 from actors.messages.message import Message
 from actors.messages.procedure import Mode
 from actors.messages.requests import AgentSpec, CouncilRequest, SessionName
 
+Wait = Annotated[
+    float | None,
+    Field(
+        gt=0,
+        le=86_400,
+        description="Seconds to wait for the answer, for clients that give up on long calls. The "
+        "session goes on after that, and get_session waits for it again. Left out: to the end.",
+    ),
+]
 Seat = Annotated[str, StringConstraints(min_length=1, max_length=281)]
 
 
@@ -35,16 +45,20 @@ class Question(Message):
     follows: SessionName | None = Field(
         default=None, description="The session_id that this question goes on with."
     )
+    wait_s: Wait = None
 
     def request(self) -> CouncilRequest:
-        """Raises pydantic's `ValidationError`."""
-        return CouncilRequest(
-            query=self.question,
-            mode=self.mode,
-            selected_agents=tuple(map(_seat, self.agents)) if self.agents else None,
-            chairman_model=self.chairman,
-            follows=self.follows,
-        )
+        """Raises `InvalidRequest`."""
+        try:
+            return CouncilRequest(
+                query=self.question,
+                mode=self.mode,
+                selected_agents=tuple(map(_seat, self.agents)) if self.agents else None,
+                chairman_model=self.chairman,
+                follows=self.follows,
+            )
+        except ValidationError as error:
+            raise InvalidRequest(sentence(error)) from None
 
 
 class NoArguments(Message):
@@ -53,6 +67,9 @@ class NoArguments(Message):
 
 class OneSession(Message):
     session_id: SessionName = Field(description="A session's UUID.")
+    wait_s: Annotated[
+        float, Field(ge=0, le=86_400, description="Seconds to wait for its end, if it is open.")
+    ] = 0
 
 
 class Search(Message):
@@ -62,6 +79,14 @@ class Search(Message):
         description="Only sessions with this text. Left out: the newest.",
     )
     limit: int = Field(default=10, ge=1, le=100, description="How many at most.")
+
+
+def sentence(error: ValidationError) -> str:
+    """Which argument is wrong and why, without what was sent."""
+    return "; ".join(
+        f"{'.'.join(map(str, one['loc']))}: {one['msg']}"
+        for one in error.errors(include_url=False, include_input=False, include_context=False)
+    )
 
 
 def _seat(text: str) -> AgentSpec:

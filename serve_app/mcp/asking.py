@@ -22,19 +22,31 @@ Report = Callable[[float, str], Awaitable[None]]
 """Takes a number that grows, and a line."""
 
 
-async def ask(request: CouncilRequest, caller: Caller, report: Report) -> CouncilSession:
-    """The session once it has ended, however it ended; whoever cancels this cancels it. Raises what
-    `Council.open` raises, and `Unavailable` where the council stays away."""
+async def ask(
+    request: CouncilRequest, caller: Caller, report: Report, wait_s: float | None
+) -> CouncilSession:
+    """The session once it has ended, however it ended, or as it stands after `wait_s`; whoever
+    cancels this cancels it. Raises what `Council.open` raises, and as `heard_out` does."""
     with CancelScope(shield=True):  # what was opened has to be known, or nobody could cancel it
         opened = await caller.council.open(request, None, caller.origin)
     session_id = opened.session_id
     try:
-        await _tell(session_id, caller, report)
-        return await caller.council.session(session_id)
+        return await heard_out(session_id, caller, report, wait_s)
     except get_cancelled_exc_class():
         with move_on_after(CANCEL_S, shield=True), suppress(CouncilError):
             await caller.council.cancel(session_id)
         raise
+
+
+async def heard_out(
+    session_id: str, caller: Caller, report: Report, wait_s: float | None
+) -> CouncilSession:
+    """The session once it has ended, or as it stands after `wait_s`. Raises `SessionNotFound`, and
+    `CouncilUnavailable` where the council stays away."""
+    try:
+        with move_on_after(wait_s):
+            await _tell(session_id, caller, report)
+        return await caller.council.session(session_id)
     except Unavailable as error:
         kept = f"The session {session_id} is kept; get_session shows it once the council is back."
         raise CouncilUnavailable(f"{error.detail} {kept}") from error

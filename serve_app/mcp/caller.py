@@ -38,12 +38,13 @@ class AskedCouncil(Protocol):
 @dataclass(frozen=True)
 class Caller:
     """`address`: where the council's page is, as this caller reaches it; `heartbeat_s`: after how
-    much silence a sign of life is due."""
+    much silence a sign of life is due; `wait_s`: how long a call may last that does not say."""
 
     council: AskedCouncil
     address: str
     origin: Origin = NOWHERE
     heartbeat_s: float = 10.0
+    wait_s: float | None = None
 
     def page(self, session_id: str) -> str:
         return f"{self.address.rstrip('/')}/#/session/{session_id}"

@@ -37,11 +37,15 @@ MOST_SESSIONS = 1_000
 class McpEndpoint:
     """An ASGI application over the council of the application that it is a route of."""
 
+    path = PATH
+    """Read off the scope's route by who counts requests; FastAPI names only routes of its own."""
+
     def __init__(self) -> None:
         self._serving: asyncio.Task[None] | None = None
         self._started: asyncio.Future[StreamableHTTPSessionManager] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["route"] = self
         config: ApiConfig = scope["app"].state.config
         check_origin(Headers(scope=scope), config.cors_origins)  # also of a GET: MCP wants it
         manager = await self._manager(config)
@@ -96,5 +100,6 @@ async def _caller_of(request: Any) -> Caller:
 
 
 def mcp_router() -> APIRouter:
+    """A new one for each application."""
     route = Route(PATH, McpEndpoint(), methods=METHODS, include_in_schema=False)
     return APIRouter(routes=[route])

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 import httpx
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from actors.errors import CouncilError, CouncilUnavailable, SessionNotFound
 from actors.messages.events import COUNCIL_EVENT, LiveEvent, StoredEvent
@@ -70,7 +70,11 @@ class HttpCouncil:
             frames = Frames()
             async for line in answer.aiter_lines():
                 if (event := frames.taken(line)) is not None:
-                    yield COUNCIL_EVENT.validate_python(event)
+                    try:
+                        told = COUNCIL_EVENT.validate_python(event)
+                    except ValidationError:
+                        raise self._not_understood() from None
+                    yield told
 
     async def cancel(self, session_id: str) -> CouncilSession:
         return await self._ask(CouncilSession, "DELETE", f"{SESSIONS}/{session_id}")
@@ -80,7 +84,15 @@ class HttpCouncil:
 
     async def _ask(self, kind: type[Answer], method: str, path: str, **rest: Any) -> Answer:
         async with self._sent(method, path, **rest) as answer:
-            return kind.model_validate_json(await answer.aread())
+            content = await answer.aread()
+        try:
+            return kind.model_validate_json(content)
+        except ValidationError:
+            raise self._not_understood() from None
+
+    def _not_understood(self) -> CouncilError:
+        where = f"What answers at {self.address} is not understood."
+        return CouncilError(f"{where} Is it a council of this release? ./council version")
 
     @asynccontextmanager
     async def _sent(

@@ -30,7 +30,9 @@ class Place(Message):
 
 
 class Answer(Message):
-    answer: str
+    answer: str | None
+    """None while the council still sits: get_session waits for it."""
+    stage: str
     session_id: str
     page: str
     """Where a person reads the whole session: opinions, reviews, ranking."""
@@ -79,20 +81,21 @@ class Models(Message):
     recommended: tuple[Recommended, ...]
 
 
-def answer_of(session: CouncilSession, caller: Caller) -> Answer | None:
-    """None where no answer came of it."""
+def answer_of(session: CouncilSession, caller: Caller) -> Answer:
+    """As it stands; what the chairman has not said yet is not there."""
     final = session.final_answer
-    if session.stage != "complete" or final is None:
-        return None
     seats = {agent.agent_id: agent for agent in session.agents}
-    cited = (seats[one] for one in final.sources_cited if one in seats)
+    cited = final.sources_cited if final else ()
     return Answer(
-        answer=final.content,
+        answer=final.content if final else None,
+        stage=session.stage,
         session_id=session.session_id,
         page=caller.page(session.session_id),
         resource=SCHEME + session.session_id,
-        chairman_model=final.chairman_model,
-        sources=tuple(Source(name=seat.name, model=seat.model) for seat in cited),
+        chairman_model=session.chairman_model,
+        sources=tuple(
+            Source(name=seats[one].name, model=seats[one].model) for one in cited if one in seats
+        ),
         ranking=tuple(
             Place(
                 place=one.place,
@@ -104,7 +107,7 @@ def answer_of(session: CouncilSession, caller: Caller) -> Answer | None:
             for one in session.ranking
         ),
         degraded=session.degraded,
-        truncated=final.truncated,
+        truncated=final is not None and final.truncated,
         notices=tuple(notice.detail for notice in session.notices),
     )
 

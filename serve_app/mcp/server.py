@@ -28,6 +28,7 @@ from pydantic import ValidationError
 from actors.errors import CouncilError
 from actors.mistakes import told
 from serve_app.mcp import resources
+from serve_app.mcp.arguments import sentence
 from serve_app.mcp.caller import Caller
 from serve_app.mcp.tools import TOOLS, failed
 
@@ -104,9 +105,10 @@ async def _called(
 
     try:
         arguments = tool.arguments.model_validate(params.arguments or {})
-        return await tool.call(arguments, caller, report)
     except ValidationError as error:
-        return failed(_sentence(error))
+        return failed(sentence(error))
+    try:
+        return await tool.call(arguments, caller, report)
     except CouncilError as error:
         return failed(error.detail)
     except Exception as error:
@@ -126,11 +128,3 @@ async def _guarded(reading: Awaitable[Found]) -> Found:
         log.error("a resource could not be read: %s", told(error))
         log.debug("resource", exc_info=error)
         raise MCPError(INTERNAL_ERROR, OURS) from None
-
-
-def _sentence(error: ValidationError) -> str:
-    """Which argument is wrong and why, without what was sent."""
-    return "; ".join(
-        f"{'.'.join(map(str, one['loc']))}: {one['msg']}"
-        for one in error.errors(include_url=False, include_input=False, include_context=False)
-    )

@@ -10,7 +10,7 @@ from actors.council.telling.export import markdown
 from actors.errors import council_failed
 from actors.messages.message import Message
 from serve_app.mcp.arguments import NoArguments, OneSession, Question, Search
-from serve_app.mcp.asking import Report, ask
+from serve_app.mcp.asking import Report, ask, heard_out
 from serve_app.mcp.caller import Caller
 from serve_app.mcp.results import (
     Answer,
@@ -24,10 +24,15 @@ from serve_app.mcp.results import (
     models_text,
 )
 
+STILL_SITS = (
+    "The council still sits. Read the answer later with get_session, which can also wait for it: "
+    "session_id {}, {}"
+)
+
 
 @dataclass(frozen=True)
 class CouncilTool:
-    """`call` raises `CouncilError`s and pydantic's `ValidationError`."""
+    """`call` is given what `arguments` made of the client's; it raises `CouncilError`s."""
 
     definition: Tool
     arguments: type[Message]
@@ -35,12 +40,15 @@ class CouncilTool:
 
 
 async def ask_council(question: Question, caller: Caller, report: Report) -> CallToolResult:
-    session = await ask(question.request(), caller, report)
+    wait_s = caller.wait_s if question.wait_s is None else question.wait_s
+    session = await ask(question.request(), caller, report, wait_s)
     answer = answer_of(session, caller)
-    if answer is None:
+    if session.stage == "error":
         why = f"{session.error or 'No answer came of it.'} The session is kept: "
-        kept = why + f"{session.session_id}, {caller.page(session.session_id)}"
-        raise council_failed(session.error_code or "", kept, session.session_id)
+        kept = f"{why}{answer.session_id}, {answer.page}"
+        raise council_failed(session.error_code or "", kept, answer.session_id)
+    if answer.answer is None:
+        return _given(answer, STILL_SITS.format(answer.session_id, answer.page))
     return _given(answer, answer.answer, footer(answer))
 
 
@@ -50,9 +58,11 @@ async def list_models(_: NoArguments, caller: Caller, report: Report) -> CallToo
 
 
 async def get_session(wanted: OneSession, caller: Caller, report: Report) -> CallToolResult:
-    return CallToolResult(
-        content=[_text(markdown(await caller.council.session(wanted.session_id)))]
-    )
+    if wanted.wait_s:
+        session = await heard_out(wanted.session_id, caller, report, wanted.wait_s)
+    else:
+        session = await caller.council.session(wanted.session_id)
+    return CallToolResult(content=[_text(markdown(session))])
 
 
 async def search_sessions(search: Search, caller: Caller, report: Report) -> CallToolResult:
@@ -126,7 +136,8 @@ _ALL = (
         None,
         "Read a session",
         "The minutes of a session as Markdown: question, answer, ranking, every opinion and "
-        "review, who was missing, tokens and times. Also of one that is still open.",
+        "review, who was missing, tokens and times. Of one that is open: as it stands, or with "
+        "wait_s once it has ended.",
     ),
     _tool(
         search_sessions,

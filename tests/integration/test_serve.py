@@ -1,5 +1,6 @@
 """The HTTP interface in a real Serve replica, over a fake council: sockets, streams, kills."""
 
+import asyncio
 import json
 import socket
 import time
@@ -10,6 +11,7 @@ import anyio
 import httpx
 import pytest
 import websockets
+from mcp import Client
 
 from serve_app.configuration import ApiConfig
 from tests.fake_council import TalkingCouncil
@@ -40,6 +42,12 @@ def ask(url: str, query: str) -> str:
 
 def stage(url: str, session_id: str) -> str:
     return str(httpx.get(f"{url}{SESSIONS}/{session_id}").json()["stage"])
+
+
+def found(url: str, text: str) -> list[str]:
+    """The sessions with that text."""
+    page = httpx.get(url + SESSIONS, params={"q": text}).json()
+    return [str(session["session_id"]) for session in page["sessions"]]
 
 
 def until(true: Callable[[], Any], seconds: float = 30) -> None:
@@ -82,6 +90,19 @@ async def test_a_websocket_from_elsewhere_is_refused_with_a_problem(url: str) ->
             pass
     assert refused.value.response.status_code == 403
     assert json.loads(refused.value.response.body)["code"] == "foreign_origin"
+
+
+async def test_the_replica_speaks_mcp_and_hears_a_client_of_it_leave(url: str) -> None:
+    async with Client(f"{url}/mcp") as mcp:
+        result = await mcp.call_tool("ask_council", {"question": "Why?"})
+        assert result.content[0].text == "It scatters."
+        asking = asyncio.create_task(mcp.call_tool("ask_council", {"question": "hold on, mcp"}))
+        await asyncio.to_thread(until, lambda: found(url, "hold on"))
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        (held,) = found(url, "hold on")
+        await asyncio.to_thread(until, lambda: stage(url, held) == "error")
 
 
 @pytest.mark.parametrize(("cancel", "ends"), [("true", "error"), ("false", "opinions")])

@@ -14,7 +14,7 @@ from serve_app.cli.program import program
 
 runner = CliRunner()
 COMMANDS = (
-    *("up", "down", "ask", "status", "models", "sessions", "bench", "show", "watch"),
+    *("up", "down", "ask", "status", "models", "sessions", "bench", "show", "watch", "mcp"),
     *("join", "drain", "service", "deploy", "key", "token", "backup", "restore"),
     *("doctor", "completion", "test", "lint", "version"),
 )
@@ -57,6 +57,13 @@ def test_whether_the_cache_may_be_used_can_be_said(
     monkeypatch.setattr("serve_app.cli.ask.ask", lambda _, body, as_json: bodies.append(body) or 0)
     assert typed(monkeypatch, "ask", "Why?", *words) == 0
     assert bodies == [{"query": "Why?", **sent}]
+
+
+def test_how_long_mcp_waits_for_an_answer_can_be_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float | None] = []
+    monkeypatch.setattr("serve_app.mcp.stdio.run", lambda *given: waits.append(given[-1]))
+    assert typed(monkeypatch, "mcp") == typed(monkeypatch, "mcp", "--wait", "50") == 0
+    assert waits == [None, 50.0]
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,16 @@ def show(
 
 
 @group.command("mcp", rich_help_panel=PANEL)
-def serve_mcp() -> None:
+def serve_mcp(
+    wait: Annotated[
+        float | None,
+        typer.Option(
+            min=1,
+            help="Seconds that ask_council waits for the answer; after that the session goes on, "
+            "and get_session has it. For clients that give up on long calls.",
+        ),
+    ] = None,
+) -> None:
     """The council as tools of an MCP client (Claude Desktop and others), which starts this itself.
 
     The client's configuration, with this folder in place of /path/to:
@@ -122,7 +131,7 @@ def serve_mcp() -> None:
     from serve_app.cli.commands.developing import project_version
     from serve_app.mcp import stdio
 
-    stdio.run(settings_of(), project_version())
+    stdio.run(settings_of(), project_version(), wait)
 
 
 @group.command(rich_help_panel=PANEL)
