@@ -23,6 +23,7 @@ from tests.fake_council import MODEL, FakeCouncil, api
 from tests.fakes import FakeModel, FakeOllama, replies
 from tests.http_council import served
 from tests.local_council import LocalCouncil
+from tests.sittings import at
 
 SEATS = ("alpha:1b", "beta:1b", "gamma:1b")
 THINKER, EMBEDDER = "thinker:1b", "nomic-embed-text:latest"
@@ -131,6 +132,20 @@ class TestTheCouncil:
         assert whole.final_answer.guard
         draft = f"Synthesis …\n{said['message']['content'][:20]}"
         assert draft in heard(told, "thinking")
+
+    async def test_after_a_chairman_that_was_lost_comes_the_whole_answer(
+        self, place: Place
+    ) -> None:
+        lost = replies.broken("Once upon a time there was", "model runner has unexpectedly stopped")
+        place.fake.script(at("synthesis"), lost)
+        told = await lines(
+            place.http, f"{place.url}/api/chat", {"model": "council", "messages": SKY}
+        )
+        whole = await place.council.session(told[-1]["session_id"])
+        said = heard(told, "content")
+        assert whole.final_answer and whole.final_answer.attempts == 2
+        assert said == f"Once upon a time there \n\n{whole.final_answer.content}"
+        assert "is asked again" in heard(told, "thinking")
 
     async def test_what_front_ends_ask_beside_it_is_no_session(self, place: Place) -> None:
         before = await place.council.sessions(1, None, None)
