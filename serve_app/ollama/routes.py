@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from actors.errors import ModelNotAvailable, ModelNotInstalled
 from actors.messages.calls import Generated
 from actors.messages.nodes import InstalledModel
+from actors.messages.requests import Origin
 from cluster.council import Council
 from cluster.embedded.asks import ChatAsk, GenerateAsk, ShowAsk
 from cluster.embedded.exchange import ClientGone, Lines, every, first_of, read, while_connected
@@ -20,6 +21,7 @@ from cluster.embedded.faults import BadAsk, EngineError
 from cluster.embedded.protocol import VERSION, bare_line, gathered
 from serve_app.clients.council_models import is_council
 from serve_app.clients.side_requests import is_side_request, task_model
+from serve_app.configuration import ApiConfig
 from serve_app.ollama import catalogue
 from serve_app.ollama.asks import EmbedAsk, EmbeddingsAsk
 from serve_app.ollama.faults import not_found
@@ -141,9 +143,9 @@ for path, method in MAINTENANCE:
 async def _answer(
     request: Request,
     ask: ChatAsk | GenerateAsk,
-    council: CouncilAtHand,
-    config: Config,
-    origin: RequestOrigin,
+    council: Council,
+    config: ApiConfig,
+    origin: Origin,
 ) -> Response:
     """Errors before the first line keep their status; later ones are the last line."""
     headers: dict[str, str] = {}
@@ -152,21 +154,29 @@ async def _answer(
             await _found(ask.model, council)
         reason = "unload" if ask.keep_alive == 0 else "load"
         return JSONResponse(bare_line(ask, reason, datetime.now(UTC)))
-    if is_council(ask.model) and is_side_request(ask.conversation[-1].content, config.task_markers):
-        small = task_model(config.task_model, await council.nodes())
-        ask = ask.model_copy(update={"model": small or ask.model})
-    if is_council(ask.model):
+    model = await _model_for(ask, council, config)
+    if model is None:
         session_id = (await council.open(council_request(ask), None, origin)).session_id
         headers[HEADER] = session_id
         flow = council_lines(ask, session_id, council, config.heartbeat_s)
     else:
-        flow = _asked_for(ask.model, model_lines(ask, local_chat(ask), council, origin))
+        flow = _asked_for(ask.model, model_lines(ask, local_chat(ask, model), council, origin))
     if not ask.stream:
         whole = gathered(await while_connected(request, every(flow)))
         return JSONResponse(whole, headers=headers)
     flow = with_last_words(flow)
     first = await while_connected(request, first_of(flow))
     return Lines(first, flow, headers)
+
+
+async def _model_for(ask: ChatAsk | GenerateAsk, council: Council, config: ApiConfig) -> str | None:
+    """The model of the cluster that answers; None = the council. What front ends ask beside a
+    question, under the council's name, is no question for it."""
+    if not is_council(ask.model):
+        return ask.model
+    if is_side_request(ask.conversation[-1].content, config.task_markers):
+        return task_model(config.task_model, await council.nodes())
+    return None
 
 
 async def _asked_for(name: str, flow: Flow) -> Flow:
@@ -180,7 +190,7 @@ async def _asked_for(name: str, flow: Flow) -> Flow:
 
 
 async def _vectors(
-    request: Request, ask: EmbedAsk | EmbeddingsAsk, council: Council, origin: RequestOrigin
+    request: Request, ask: EmbedAsk | EmbeddingsAsk, council: Council, origin: Origin
 ) -> Generated:
     if is_council(ask.model):
         raise BadAsk(f'"{ask.model}" does not support embeddings')

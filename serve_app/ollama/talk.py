@@ -1,6 +1,6 @@
 """A chat with a model, or with a council, as the lines that Ollama's clients read. No HTTP."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing, suppress
 from datetime import UTC, datetime
 
@@ -14,9 +14,10 @@ from cluster.embedded.asks import ChatAsk, GenerateAsk
 from cluster.embedded.faults import EngineError
 from cluster.embedded.protocol import Counts, Line, Piece, last_line, text_line
 from serve_app import problems
+from serve_app.clients.draft import Draft
 from serve_app.clients.progress import Progress
 from serve_app.ollama.faults import ollama_error
-from serve_app.streams import batches
+from serve_app.streams import AnyEvent, batches
 
 Flow = AsyncGenerator[Line, None]
 NS_PER_MS = 1_000_000
@@ -42,17 +43,15 @@ async def model_lines(
 async def council_lines(
     ask: ChatAsk | GenerateAsk, session_id: str, council: Council, heartbeat_s: float
 ) -> Flow:
-    """What happens while the council sits, as thinking, then the answer in one piece once it is
-    final: before that the guard may replace it. Closing it early cancels the session."""
-    progress, ended = Progress(), False
+    """What happens while the council sits, then the answer, as `_Telling` has it. Closing it early
+    cancels the session."""
+    telling, ended = _Telling(ask), False
     try:
         async with aclosing(batches(council.events(session_id), heartbeat_s)) as lists:
             async for batch in lists:
-                told = "".join(f"{line}\n" for one in batch if (line := progress.line(one)))
-                if told and ask.thinks is not False:
-                    yield text_line(ask, Piece(thinking=told), _now())
-                elif not batch:  # a sign of life
-                    yield text_line(ask, Piece(), _now())
+                piece = telling.piece(batch)
+                if piece != Piece() or not batch:  # an empty one is a sign of life
+                    yield text_line(ask, piece, _now())
         session = await council.wait(session_id)
         ended = True
     finally:
@@ -62,8 +61,42 @@ async def council_lines(
     if session.final_answer is None:
         why = session.error or "The session ended without an answer."
         raise council_failed(session.error_code or "", why, session_id)
-    yield text_line(ask, Piece(text=session.final_answer.content), _now())
+    yield text_line(ask, Piece(text=telling.rest(session.final_answer.content)), _now())
     yield _end_of_session(ask, session, session.final_answer.truncated)
+
+
+class _Telling:
+    """One session as a client's text: what happens is thinking, and so is the synthesis while a
+    guard may still replace it. Without a guard it is the answer as the chairman writes it, unless a
+    `format` holds it: half of that is of no use."""
+
+    def __init__(self, ask: ChatAsk | GenerateAsk) -> None:
+        self._aloud = ask.thinks is not False
+        self._formatted = bool(ask.format)
+        self._progress, self._draft = Progress(), Draft()
+        self._in_line = False
+
+    def piece(self, batch: Iterable[AnyEvent]) -> Piece:
+        """What these events add."""
+        lines, written = "", ""
+        for event in batch:
+            if line := self._progress.line(event):
+                lines += f"{line}\n"
+            written += self._draft.piece(event)
+        if not self._is_held:
+            return Piece(text=written, thinking=lines if self._aloud else "")
+        broken = "\n" if lines and self._in_line else ""
+        self._in_line = bool(written) or self._in_line and not lines
+        return Piece(thinking=f"{broken}{lines}{written}" if self._aloud else "")
+
+    def rest(self, answer: str) -> str:
+        """What of the final answer was not told yet; all of it where something else was."""
+        said = "" if self._is_held else self._draft.said
+        return answer[len(said) :] if answer.startswith(said) else f"\n\n{answer}"
+
+    @property
+    def _is_held(self) -> bool:
+        return self._draft.may_be_replaced or self._formatted
 
 
 async def with_last_words(flow: Flow) -> Flow:

@@ -20,8 +20,8 @@ EARLIER_TURNS = 50
 _Message = TypeVar("_Message", bound=BaseModel)
 
 
-def local_chat(ask: ChatAsk | GenerateAsk) -> LocalChat:
-    """For a model of the cluster. A prompt is a conversation of one message."""
+def local_chat(ask: ChatAsk | GenerateAsk, model: str) -> LocalChat:
+    """For that model of the cluster. A prompt is a conversation of one message."""
     if isinstance(ask, GenerateAsk) and ask.suffix:
         raise BadAsk(f'"{ask.model}" does not support insert')
     if isinstance(ask, GenerateAsk) and ask.raw:
@@ -31,7 +31,7 @@ def local_chat(ask: ChatAsk | GenerateAsk) -> LocalChat:
         messages[-1]["images"] = ask.images
     return _made(
         LocalChat,
-        model=ask.model,
+        model=model,
         messages=messages,
         tools=ask.tools,
         format=ask.format or None,

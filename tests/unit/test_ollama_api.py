@@ -15,6 +15,7 @@ import ollama
 import pytest
 
 from actors.errors import QueueFull
+from actors.messages.procedure import ProcedureDefaults
 from cluster.embedded.protocol import gathered
 from cluster.pool import PoolConfig
 from serve_app.configuration import ApiConfig
@@ -22,6 +23,7 @@ from tests.fake_council import MODEL, FakeCouncil, api
 from tests.fakes import FakeModel, FakeOllama, replies
 from tests.http_council import served
 from tests.local_council import LocalCouncil
+from tests.sittings import at
 
 SEATS = ("alpha:1b", "beta:1b", "gamma:1b")
 THINKER, EMBEDDER = "thinker:1b", "nomic-embed-text:latest"
@@ -79,6 +81,10 @@ def shape(value: Any) -> Any:
     return float if type(value) in (int, float) else type(value)
 
 
+def heard(told: list[Any], part: str) -> str:
+    return "".join(line["message"].get(part, "") for line in told)
+
+
 async def lines(http: httpx.AsyncClient, url: str, body: dict[str, Any]) -> list[Any]:
     answer = await http.post(url, json=body)
     return [json.loads(line) for line in answer.text.splitlines()]
@@ -104,13 +110,50 @@ class TestTheCouncil:
         async with place.http.stream("POST", f"{place.url}/api/chat", json=body) as answer:
             session_id = answer.headers["X-Council-Session"]
             told = [json.loads(line) async for line in answer.aiter_lines()]
-        *thoughts, said, end = told
-        assert all(one["message"]["thinking"] and not one["done"] for one in thoughts)
-        assert "gives" in "".join(one["message"]["thinking"] for one in thoughts)
+        end, thoughts, said = told[-1], heard(told, "thinking"), heard(told, "content")
+        assert thoughts.startswith("The council sits: ") and " gives " in thoughts
         whole = await place.council.session(session_id)
-        assert whole.final_answer and said["message"]["content"] == whole.final_answer.content
+        assert whole.final_answer and said == whole.final_answer.content
+        assert len([one for one in told if one["message"]["content"]]) > 1
         assert (end["session_id"], end["message"]["content"]) == (session_id, "")
         assert [one["done"] for one in told].count(True) == 1
+
+    async def test_with_a_guard_only_the_final_answer_is_content(self, tmp_path: Path) -> None:
+        guarded = ProcedureDefaults(guard=True)
+        async with (
+            FakeOllama(SEATS) as fake,
+            served(tmp_path, fake, models=SEATS, procedure=guarded) as (http, council),
+        ):
+            body = {"model": "council", "messages": SKY}
+            told = await lines(http, "/ollama/api/chat", body)
+            whole = await council.session(told[-1]["session_id"])
+        (said,) = [one for one in told if one["message"]["content"]]
+        assert whole.final_answer and said["message"]["content"] == whole.final_answer.content
+        assert whole.final_answer.guard
+        draft = f"Synthesis …\n{said['message']['content'][:20]}"
+        assert draft in heard(told, "thinking")
+
+    async def test_after_a_chairman_that_was_lost_comes_the_whole_answer(
+        self, place: Place
+    ) -> None:
+        lost = replies.broken("Once upon a time there was", "model runner has unexpectedly stopped")
+        place.fake.script(at("synthesis"), lost)
+        told = await lines(
+            place.http, f"{place.url}/api/chat", {"model": "council", "messages": SKY}
+        )
+        whole = await place.council.session(told[-1]["session_id"])
+        said = heard(told, "content")
+        assert whole.final_answer and whole.final_answer.attempts == 2
+        assert said == f"Once upon a time there \n\n{whole.final_answer.content}"
+        assert "is asked again" in heard(told, "thinking")
+
+    async def test_what_front_ends_ask_beside_it_is_no_session(self, place: Place) -> None:
+        before = await place.council.sessions(1, None, None)
+        title = "### Task:\nGenerate a title.\n### Output:\nJSON\n### Chat History:\nHi"
+        said = await place.client.chat("council", [{"role": "user", "content": title}])
+        assert said.message.content and said.model == "council" and not said.message.thinking
+        assert await place.council.sessions(1, None, None) == before
+        assert place.fake.chats[-1].json["messages"] == [{"role": "user", "content": title}]
 
     async def test_think_false_leaves_the_progress_out(self, place: Place) -> None:
         told = [part async for part in await place.client.chat(
