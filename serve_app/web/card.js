@@ -16,7 +16,7 @@ export function seatCard(id, seat) {
   const critique = folded("inItsWords");
   const whole = element("article", { class: "card seat-card", "aria-labelledby": `seat-${id}`, tabindex: -1 },
     element("header", {}, title, node, state),
-    element("p", { class: "quiet model" }, seat.model, seat.system ? element("span", { class: "persona", title: seat.system }, ` · ${seat.system}`) : null),
+    element("p", { class: "quiet model" }, seat.model, seat.system ? [" · ", element("span", { class: "persona", title: seat.system }, seat.system)] : null),
     text, facts, more, again.whole, critique.whole);
 
   function show(hearing, html) {
