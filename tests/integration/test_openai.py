@@ -310,3 +310,56 @@ def snippets(language: str, base: str) -> list[str]:
     text = (Path(__file__).parents[2] / "docs" / "clients.md").read_text()
     found = re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
     return [code.replace("http://127.0.0.1:8000/v1", base.rstrip("/")) for code in found]
+
+
+class IdleProxy:
+    """Between a client and the council, as proxies are: a line on which nothing comes from the
+    server for so long is cut."""
+
+    def __init__(self, port: int, idle_s: float) -> None:
+        self._port = port
+        self._idle_s = idle_s
+
+    async def __call__(self, down: asyncio.StreamReader, up: asyncio.StreamWriter) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+        asking = asyncio.create_task(self._asks(down, writer))
+        try:
+            while data := await asyncio.wait_for(reader.read(65_536), self._idle_s):
+                up.write(data)
+                await up.drain()
+        except TimeoutError:
+            pass
+        finally:
+            asking.cancel()
+            for side in (up, writer):
+                side.close()
+
+    async def _asks(self, down: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await down.read(65_536):
+            writer.write(data)
+            await writer.drain()
+
+
+@pytest.mark.parametrize(("heartbeat_s", "whole"), [(0.1, True), (60.0, False)])
+async def test_a_proxy_that_cuts_idle_lines_cuts_no_council(
+    tmp_path: Path, heartbeat_s: float, whole: bool
+) -> None:
+    """A minute of silence on a real proxy is 0.6 s here; without signs of life it does cut."""
+    api = replace(API, heartbeat_s=heartbeat_s)
+    slow = FakeOllama(MODELS, latency_s=1.5)
+    async with slow as fake, client(tmp_path, fake, api) as (asking, _):
+        cutting = IdleProxy(asking.base_url.port or 0, 0.6)
+        proxy = await asyncio.start_server(cutting, "127.0.0.1", 0)
+        async with proxy:
+            through = f"http://127.0.0.1:{proxy.sockets[0].getsockname()[1]}/v1"
+            heard = asking.with_options(base_url=through, max_retries=0)
+            stream = await heard.chat.completions.create(
+                model="council-fast", messages=ASKED, stream=True
+            )
+            said, broken = "", False
+            try:
+                async for chunk in stream:
+                    said += chunk.choices[0].delta.content or ""
+            except openai.APIConnectionError:
+                broken = True
+    assert broken is not whole and bool(said) is whole
