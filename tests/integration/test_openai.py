@@ -344,11 +344,11 @@ class IdleProxy:
 async def test_a_proxy_that_cuts_idle_lines_cuts_no_council(
     tmp_path: Path, heartbeat_s: float, whole: bool
 ) -> None:
-    """A minute of silence on a real proxy is 0.6 s here; without signs of life it does cut."""
+    """A minute of silence on a real proxy is 2 s here; without signs of life it does cut."""
     api = replace(API, heartbeat_s=heartbeat_s)
-    slow = FakeOllama(MODELS, latency_s=1.5)
+    slow = FakeOllama(MODELS, latency_s=4.0)
     async with slow as fake, client(tmp_path, fake, api) as (asking, _):
-        cutting = IdleProxy(asking.base_url.port or 0, 0.6)
+        cutting = IdleProxy(asking.base_url.port or 0, 2.0)
         proxy = await asyncio.start_server(cutting, "127.0.0.1", 0)
         async with proxy:
             through = f"http://127.0.0.1:{proxy.sockets[0].getsockname()[1]}/v1"
