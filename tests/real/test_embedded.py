@@ -18,6 +18,7 @@ from typing import Any
 
 import httpx
 import ollama
+import openai
 import psutil
 import pytest
 
@@ -521,3 +522,24 @@ async def test_a_client_of_the_council_hears_what_the_engine_says(
         with pytest.raises(ollama.ResponseError, match="does not support embeddings") as refused:
             await through.embed(MODEL, "Hello")
         assert refused.value.status_code == 400
+        await _by_openai(f"http://127.0.0.1:{port}/v1")
+
+
+async def _by_openai(base: str) -> None:
+    """The same over OpenAI's protocol: a model by its name, and a council held to a schema."""
+    async with openai.AsyncOpenAI(base_url=base, api_key="none", max_retries=0) as asking:
+        sky: Any = SKY
+        told = await asking.chat.completions.create(model=MODEL, messages=sky, max_tokens=12)
+        assert told.choices[0].finish_reason == "length" and told.choices[0].message.content
+        assert told.usage is not None and told.usage.completion_tokens == 12
+        schema = {
+            "type": "object",
+            "properties": {"blue": {"type": "boolean"}},
+            "required": ["blue"],
+            "additionalProperties": False,
+        }
+        form: Any = {"type": "json_schema", "json_schema": {"name": "sky", "schema": schema}}
+        asked = {"messages": sky, "response_format": form, "max_tokens": 40}
+        held = await asking.chat.completions.create(model="council-fast", **asked)
+        answer = json.loads(held.choices[0].message.content or "")
+        assert isinstance(answer["blue"], bool)
