@@ -19,10 +19,11 @@ LOOKED_AT = 20_000
 _TASKS = tuple(
     re.compile(pattern, re.IGNORECASE | re.DOTALL)
     for pattern in (
-        # Open WebUI's default templates (titles, tags, follow-ups, queries, emoji, autocompletion)
-        r"^\s*### Task:.*(### Output|### Chat History|<chat_history>|<text>)",
+        # Open WebUI's default templates (titles, tags, follow-ups, queries, autocompletion). Its
+        # template for a question about documents begins alike, and has them in <context>.
+        r"^\s*### Task:(?:(?!<context>).)*(?:### Chat History|<chat_history>|<text>)",
         # LibreChat, Lobe Chat, Chatbox, LangChain's chat front ends: titles
-        r"^.{0,200}\b(concise|short|brief),?.{0,60}\btitle\b.{0,80}\b(conversation|chat)\b",
+        r"^.{0,200}\b(concise|short|brief).{0,60}\btitle\b.{0,80}\bth(e|is) (conversation|chat)\b",
         r"^.{0,200}\bsummari[sz]e\b.{0,120}\b(conversation|chat)\b.{0,80}\b(title|words)\b",
         r"^.{0,80}\bgenerate a title for (this|the) (conversation|chat)\b",
     )

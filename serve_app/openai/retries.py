@@ -53,7 +53,8 @@ def _is_retry(request: Request) -> bool:
 
 
 def _mark(request: Request, body: str) -> str:
-    """Who asks what. The key is in it by its hash only."""
+    """Who asks what, and as which try. The key is in it by its hash only."""
     client = request.client.host if request.client else ""
-    parts = (client, request.headers.get("authorization", ""), request.url.path, body)
+    told = [request.headers.get(name, "") for name in ("authorization", "idempotency-key")]
+    parts = (client, *told, request.url.path, body)
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

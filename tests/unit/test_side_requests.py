@@ -11,7 +11,8 @@ SIDE = {
     "history.\n### Output:\nJSON\n### Chat History:\n<chat_history>\nUSER: Hi\n</chat_history>",
     "tags": "### Task:\nGenerate 1-3 broad tags categorizing the main themes of the chat history.\n"
     "### Chat History:\n<chat_history>\n</chat_history>",
-    "follow-ups": "### Task:\nSuggest 3-5 relevant follow-up questions.\n### Output:\nJSON",
+    "follow-ups": "### Task:\nSuggest 3-5 relevant follow-up questions.\n### Output:\nJSON\n"
+    "### Chat History:\n<chat_history>\nUSER: Hi\n</chat_history>",
     "autocompletion": "### Task:\nYou are an autocompletion system.\n<text>The sky is</text>",
     "short title": "Provide a concise, 5-word-or-less title for the conversation, using its own "
     "language.",
@@ -20,6 +21,9 @@ SIDE = {
 QUESTIONS = (
     "Why is the sky blue?",
     "### Task: explain scattering",
+    "### Task:\nAnswer from the context.\n### Output:\nA direct answer, with citations.\n"
+    "<context>\nA template has <chat_history> and <text>.\n</context>\nWhy is the sky blue?",
+    "Write a short title for a post about chat programs",
     "Write a short story about a conversation between two clouds, with a title.",
     "What is the title of this book?",
     "Summarize the French revolution in 50 words.",
