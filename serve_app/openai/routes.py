@@ -1,10 +1,8 @@
 """OpenAI's routes, under `/v1`."""
 
 import base64
-import json
 import struct
-from collections.abc import AsyncGenerator, Callable, Coroutine
-from contextlib import aclosing
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
@@ -15,22 +13,21 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from actors.council.table.model_names import canonical
-from actors.errors import CouncilError, ModelNotInstalled
+from actors.errors import ModelNotInstalled
 from actors.messages.nodes import InstalledModel
 from actors.messages.requests import Origin
 from cluster.council import Council
-from serve_app import problems
 from serve_app.clients.council_models import is_council
 from serve_app.clients.side_requests import is_side_request, task_model
 from serve_app.configuration import ApiConfig
 from serve_app.openai import shapes
 from serve_app.openai.asks import ChatAsk, EmbeddingsAsk
 from serve_app.openai.faults import Refused, openai_error
+from serve_app.openai.frames import streamed
 from serve_app.openai.retries import Retries
-from serve_app.openai.talk import Flow, Talk, answer_of, reason_of, whole
+from serve_app.openai.talk import Talk, answer_of, reason_of, whole
 from serve_app.openai.translation import council_request, local_chat, local_embedding
 from serve_app.routes.answers import Config, CouncilAtHand, RequestOrigin
-from serve_app.streams import EventStream
 
 HEADER = "X-Council-Session"
 NO_RESPONSES = "There is no /v1/responses here; use /v1/chat/completions."
@@ -120,7 +117,7 @@ async def _local(
     completion = shapes.Completion(model, _now())
     if ask.stream:
         talk = Talk(completion, ask.stream_options.include_usage)
-        return await _streamed(talk.local(question, council, origin), {})
+        return await streamed(talk.local(question, council, origin), {})
     said = await whole(council.chat(question, origin))
     message: dict[str, Any] = {"content": said.content or None}
     if said.thinking:
@@ -138,63 +135,31 @@ async def _council(
     origin: Origin,
     key: str | None,
 ) -> Response:
-    """A client that leaves a stream cancels its session; one that waits for the whole answer may
-    come back for it: its retry finds the session."""
+    """A client that leaves a stream cancels its session, unless it has given a key to come back
+    with; one that waits for the whole answer may come back anyway: its retry finds the session."""
     wanted = council_request(ask)
 
     async def opened() -> str:
         return (await council.open(wanted, key, origin)).session_id
 
-    retries: Retries = request.app.state.retries
-    session_id = await retries.session(request, wanted.model_dump_json(), opened)
+    if ask.stream:
+        session_id = await opened()
+    else:
+        retries: Retries = request.app.state.retries
+        session_id = await retries.session(request, wanted.model_dump_json(), opened)
     headers = {HEADER: session_id}
     completion = shapes.Completion(ask.model, _now(), {"session_id": session_id})
     if ask.stream:
         talk = Talk(completion, ask.stream_options.include_usage)
-        return await _streamed(talk.council(session_id, council, config.heartbeat_s), headers)
+        return await streamed(
+            talk.council(session_id, council, config.heartbeat_s, key is not None), headers
+        )
     session = await council.wait(session_id)
     answer = answer_of(session)
     assert session.final_answer is not None
     reason = "length" if session.final_answer.truncated else "stop"
     told = completion.whole({"content": answer}, reason, shapes.council_usage(session))
     return JSONResponse(told | shapes.of_council(session), headers=headers)
-
-
-async def _streamed(flow: Flow, headers: dict[str, str]) -> Response:
-    """What is refused before the first word keeps its status."""
-    first = await anext(flow)
-    if first is not None:
-        try:
-            second = await anext(flow)
-        except StopAsyncIteration:
-            second = None
-        except BaseException:
-            await flow.aclose()
-            raise
-        stream = EventStream(_frames([first, second], flow))
-    else:
-        stream = EventStream(_frames([first], flow))
-    stream.headers.update(headers)
-    return stream
-
-
-async def _frames(known: list[dict[str, Any] | None], flow: Flow) -> AsyncGenerator[str, None]:
-    async with aclosing(flow):
-        for chunk in known:
-            yield _frame(chunk)
-        try:
-            async for chunk in flow:
-                yield _frame(chunk)
-        except CouncilError as error:
-            problem = problems.from_error(error, "")
-            _, body = openai_error(problem.status, problem.code, problem.detail)
-            yield _frame(body)
-            return
-    yield "data: [DONE]\n\n"
-
-
-def _frame(chunk: dict[str, Any] | None) -> str:
-    return ": still here\n\n" if chunk is None else f"data: {json.dumps(chunk)}\n\n"
 
 
 async def _read(request: Request, kind: type[Ask]) -> Ask:

@@ -52,10 +52,12 @@ class Talk:
                 else:
                     yield None
 
-    async def council(self, session_id: str, council: Council, heartbeat_s: float) -> Flow:
+    async def council(
+        self, session_id: str, council: Council, heartbeat_s: float, kept: bool = False
+    ) -> Flow:
         """What happens goes out as reasoning, with the synthesis while a guard may still replace
         it; then the answer in one piece. Without a guard it comes as the chairman writes it.
-        Closing it early cancels the session."""
+        Closing it early cancels the session, unless it is `kept` for who comes back."""
         chunk, progress, draft = self.completion.chunk, Progress(), Draft()
         ended = False
         yield chunk({"role": "assistant", "content": ""})
@@ -73,7 +75,7 @@ class Talk:
             session = await council.wait(session_id)
             ended = True
         finally:
-            if not ended:
+            if not ended and not kept:
                 with suppress(CouncilError):
                     await council.cancel(session_id)
         answer = answer_of(session)

@@ -251,6 +251,19 @@ async def test_who_leaves_a_stream_cancels_its_session(tmp_path: Path) -> None:
             assert (await local.wait(session.session_id)).error_code == "cancelled"
 
 
+async def test_who_leaves_a_stream_with_a_key_comes_back_to_its_session(tmp_path: Path) -> None:
+    keyed: Any = {"extra_headers": {"Idempotency-Key": "k"}, "stream": True}
+    slow = FakeOllama(MODELS, latency_s=0.3)
+    async with slow as fake, client(tmp_path, fake) as (asking, local):
+        left = await asking.chat.completions.create(model="council", messages=ASKED, **keyed)
+        await anext(aiter(left))
+        await left.close()
+        stream = await asking.chat.completions.create(model="council", messages=ASKED, **keyed)
+        said = [c.choices[0].delta.content or "" async for c in stream]
+        (session,) = await local.sessions(9, None, None)
+    assert session.stage == "complete" and "".join(said)
+
+
 async def test_a_title_starts_no_council(tmp_path: Path) -> None:
     asked: list[Any] = [{"role": "user", "content": TITLE}]
     api = replace(API, task_model="beta:1b", task_markers=("MY MARK",))
