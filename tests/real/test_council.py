@@ -241,12 +241,13 @@ def test_the_command_line_from_nothing_to_an_answer_and_down_again(home: Path) -
 
     up = council("up", "--embedded", "--port", str(port), timeout_s=180)
     assert up.returncode == 0, up.stdout + up.stderr
-    asked = council("ask", "--json", QUESTION, timeout_s=240)
+    # fast: a whole standard council on this engine is asked above, in this process
+    asked = council("ask", "--json", "--mode", "fast", QUESTION, timeout_s=240)
     assert asked.returncode == 0, asked.stdout + asked.stderr
     session = CouncilSession.model_validate_json(asked.stdout)
     assert session.stage == "complete"
     assert {agent.model for agent in session.agents} == {PACKAGED_MODEL}
-    assert all(review.rankings for review in session.reviews)
+    assert len(session.opinions) == 3 and session.final_answer is not None
     assert session.token_usage.total_tokens > 0
     assert processes.ours(home)
     down = council("down", timeout_s=60)
