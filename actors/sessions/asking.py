@@ -138,8 +138,9 @@ class Asking:
         if (labels := self._shown[agent_id].trimmed) and not any(said):
             self.record.note(outcomes.trimmed(self.session, agent_id, labels, now()))
 
-    def question_may_be_cut(self, num_ctx: int, share: float, what: str) -> None:
-        """Raises `ContextOverflow` where nothing of a prompt that is too long can be left out."""
+    def check_that_it_fits(self, num_ctx: int, share: float, what: str) -> None:
+        """Raises `ContextOverflow` where the prompt was too long (`share` below 1) and nothing was
+        said before that could be left out. `what`: what is too long then."""
         if share < 1 and not self.session.started.request.earlier:
             raise ContextOverflow(briefs.too_long(what, num_ctx))
         self._forgets = self._forgets or briefs.forgets(self.session, num_ctx)

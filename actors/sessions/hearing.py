@@ -146,7 +146,7 @@ class Hearing:
 
     async def _opinion(self, agent_id: str) -> None:
         def compose(num_ctx: int, share: float) -> GenerateCall:
-            self._asking.question_may_be_cut(num_ctx, share, "The question")
+            self._asking.check_that_it_fits(num_ctx, share, "The question")
             room = self._asking.room(num_ctx)
             return briefs.opinion_call(self.session, agent_id, self._asking.limits, room, share)
 
@@ -157,7 +157,7 @@ class Hearing:
 
     async def _revision(self, agent_id: str) -> None:
         def compose(num_ctx: int, share: float) -> GenerateCall:
-            self._asking.question_may_be_cut(num_ctx, share, "The opinion with its critiques")
+            self._asking.check_that_it_fits(num_ctx, share, "The opinion with its critiques")
             room = self._asking.room(num_ctx)
             return briefs.revision_call(self.session, agent_id, self._asking.limits, room, share)
 
@@ -167,10 +167,8 @@ class Hearing:
 
     async def _synthesis(self, model: str, fallback: str | None) -> None:
         def compose(num_ctx: int, share: float) -> SynthesisBrief:
-            fitted, room = (
-                self._asking.answers(CHAIRMAN, num_ctx, share),
-                self._asking.room(num_ctx),
-            )
+            fitted = self._asking.answers(CHAIRMAN, num_ctx, share)
+            room = self._asking.room(num_ctx)
             return briefs.synthesis_brief(self.session, model, fitted, self._asking.limits, room)
 
         def ask(lease: Lease, brief: SynthesisBrief) -> Stream:

@@ -48,10 +48,8 @@ class Judges:
 
     async def _review(self, task: Task) -> bool:
         def compose(num_ctx: int, share: float) -> GenerateCall:
-            fitted, room = (
-                self._asking.answers(task.reviewer, num_ctx, share),
-                self._asking.room(num_ctx),
-            )
+            fitted = self._asking.answers(task.reviewer, num_ctx, share)
+            room = self._asking.room(num_ctx)
             return review_briefs.review_call(self.session, task, fitted, self._asking.limits, room)
 
         model = self.session.seat(task.reviewer).model
@@ -70,10 +68,8 @@ class Judges:
         """The review with a ballot that was asked for once more; None where that failed."""
 
         def compose(num_ctx: int, share: float) -> GenerateCall:
-            fitted, room = (
-                self._asking.answers(task.reviewer, num_ctx, share),
-                self._asking.room(num_ctx),
-            )
+            fitted = self._asking.answers(task.reviewer, num_ctx, share)
+            room = self._asking.room(num_ctx)
             return review_briefs.repair_call(
                 self.session, task, said.answer, why, fitted, self._asking.limits, room
             )
