@@ -136,14 +136,18 @@ class OllamaAgent:
 
     async def unload(self) -> CallFailed | None:
         """Sends the model out of memory."""
-        if self._keeping is not None:
-            self._keeping.cancel()
-            self._keeping = None
+        self.let_go()
         try:
             await self._client.unload(self._config.model)
         except ModelCallError as error:
             return self._failed(error)
         return None
+
+    def let_go(self) -> None:
+        """Asks for the model no more: it leaves memory when its server sees fit."""
+        if self._keeping is not None:
+            self._keeping.cancel()
+            self._keeping = None
 
     async def _keep(self) -> None:
         """Asks for the model again well before the server would send it out of memory."""

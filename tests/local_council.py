@@ -102,6 +102,7 @@ class LocalHosts:
         self._num_ctx = num_ctx
         self._probes: dict[str, NodeProbe] = {}
         self._agents: dict[Site, OllamaAgent] = {}
+        self._made: list[OllamaAgent] = []
         self._clients: list[httpx.AsyncClient] = []
 
     async def unplug(self, name: str) -> LocalPc:
@@ -132,6 +133,7 @@ class LocalHosts:
             return failed(NodeGone(f"{site.node} is gone."), site.node)
         meters = partial(CallMeters, powercap=self.pcs[site.node].powercap)
         agent = self._agents[site] = OllamaAgent(self._config(site), self._http, meters)
+        self._made.append(agent)
         return await agent.load() or NearAgent(agent, self.answered)
 
     async def stop(self, site: Site) -> None:
@@ -142,6 +144,8 @@ class LocalHosts:
         return ()
 
     async def close(self) -> None:
+        for agent in self._made:
+            agent.let_go()
         for client in self._clients:
             await client.aclose()
 
