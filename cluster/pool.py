@@ -21,24 +21,22 @@ from actors.errors import (
     ModelCallError,
     ModelNotAvailable,
     NodeGone,
-    NodeNotFound,
     NodeUnreachable,
-    StoreUnavailable,
     model_call_error,
 )
 from actors.messages.nodes import Duty, ModelLimits, NodeReport, NodeStanding
 from actors.messages.occupancy import Occupancy
 from actors.pool import Demand, Lease
 from actors.sessions.retries import RetryBudget
-from cluster.drains import Drains
+from cluster.duties import Duties
 from cluster.hosts import Hosts
 from cluster.occupancy import occupancy
-from cluster.placement import emptied, plan, still_needed
+from cluster.placement import plan
 from cluster.residents import Resident, Residents
 from cluster.roster import Roster
 from cluster.scouts import Scouts
 from cluster.shares import Shares
-from cluster.situation import AgentState, Evict, Grant, NodeState, Place, Reject, Wanted
+from cluster.situation import Evict, Grant, Place, Reject, Wanted
 from cluster.watched import Watched
 
 log = logging.getLogger(__name__)
@@ -85,9 +83,8 @@ class CouncilPool:
         self._hosts = hosts
         self._config = config
         self._roster = Roster(config.cooldown_s, config.return_s)
-        self._drains = Drains(config.drains)
-        self._owed: frozenset[str] | None = None
         self._residents = Residents(hosts, self._roster, self._changed)
+        self._duties = Duties(config.drains, self._roster, self._residents, self._changed)
         self._scouts = Scouts(
             hosts, self._roster, self._residents, self._changed, config.watch_s, config.report_s
         )
@@ -137,7 +134,7 @@ class CouncilPool:
             report.model_copy(
                 update={
                     "agents": self._residents.models_on(report.name),
-                    "duty": self._duty(report.name),
+                    "duty": self._duties.duty(report.name),
                 }
             )
             for report in self._roster.reports()
@@ -158,25 +155,25 @@ class CouncilPool:
 
     def expect(self, models: Iterable[str]) -> None:
         """What open councils may still ask for; no PC counts as drained before that was told."""
-        self._owed = frozenset(map(canonical, models))
-        self._changed()
+        self._duties.expect(models)
 
     async def standings(self) -> tuple[NodeStanding, ...]:
         """How every PC that is there takes part, by name."""
         await self._scouts.ready()
-        return tuple(map(self._standing, sorted(self._roster.entries)))
+        wanted, names = self._wanted(), sorted(self._roster.entries)
+        return tuple(self._duties.standing(name, wanted) for name in names)
 
     def occupancy(self) -> Occupancy:
         """Of the PCs that were seen so far."""
-        return occupancy(*self._situation())
+        return occupancy(self._wanted(), self._residents.states(), self._duties.states())
 
     async def drain(self, node: str) -> NodeStanding:
         """Raises `NodeNotFound`, `StoreUnavailable`."""
-        return await self._send(node, "draining")
+        return await self._sent(node, "draining")
 
     async def readmit(self, node: str) -> NodeStanding:
         """Raises `NodeNotFound`, `StoreUnavailable`."""
-        return await self._send(node, "serving")
+        return await self._sent(node, "serving")
 
     async def close(self) -> None:
         """Lets go of the PCs; agents stay, for the next pool."""
@@ -215,39 +212,10 @@ class CouncilPool:
             if self._waiters.pop(number, None):
                 self._changed()
 
-    async def _send(self, node: str, duty: Duty) -> NodeStanding:
+    async def _sent(self, node: str, duty: Duty) -> NodeStanding:
         await self._scouts.ready()
-        entry = self._roster.entries.get(node)
-        if entry is None:
-            there = ", ".join(sorted(self._roster.entries)) or "none"
-            raise NodeNotFound(f"No PC of that name is in the council just now. There is: {there}.")
-        if (duty == "serving") != (self._duty(node) == "serving"):
-            try:
-                self._drains.note(entry.view, duty)
-            except OSError as error:
-                raise StoreUnavailable(f"It cannot be noted down: {error.strerror}.") from None
-            log.info("%s is %s", node, duty)
-            self._changed()
-        return self._standing(node)
-
-    def _duty(self, node: str) -> Duty:
-        return self._drains.duty(self._roster.entries[node].view)
-
-    def _standing(self, node: str) -> NodeStanding:
-        entry = self._roster.entries[node]
-        agents = [agent for agent in self._residents.states() if agent.node == node]
-        needed = still_needed(*self._situation(), self._owed or frozenset())
-        return NodeStanding(
-            name=node,
-            ip=entry.view.ip,
-            role="head" if entry.view.is_head else "worker",
-            state=self._duty(node),
-            breaker_open=entry.breaker.open,
-            calls=sum(agent.busy for agent in agents),
-            max_models=entry.view.ollama,
-            agents=tuple(sorted(agent.model for agent in agents)),
-            owed=tuple(sorted(needed.get(node, ()))),
-        )
+        self._duties.send(node, duty)
+        return self._duties.standing(node, self._wanted())
 
     def _changed(self) -> None:
         """Plans once, soon, however much changed at once."""
@@ -258,12 +226,12 @@ class CouncilPool:
     def _plan(self) -> None:
         self._planning = False
         self._tell_who_is_back()
-        wanted, agents, nodes = self._situation()
+        wanted, nodes = self._wanted(), self._duties.states()
         leaving = any(node.duty != "serving" for node in nodes)
         if not wanted and not leaving:
             return
-        now, owed = _now(), self._owed or frozenset()
-        for action in plan(wanted, agents, nodes, self._config.fairness_s, owed):
+        now, fairness_s, owed = _now(), self._config.fairness_s, self._duties.owed
+        for action in plan(wanted, self._residents.states(), nodes, fairness_s, owed):
             match action:
                 case Grant(number, model, node):
                     self._waiters[number].resident.set_result(self._residents.take(node, model))
@@ -273,10 +241,8 @@ class CouncilPool:
                     self._residents.evict(node, model)
                 case Reject(number, model, reason) if not self._roster.may_return(model, now):
                     self._waiters[number].resident.set_exception(self._refusal(model, reason))
-
-        if leaving and self._owed is not None:
-            for name in emptied(*self._situation(), owed):
-                self._drained(name)
+        if leaving:
+            self._duties.release(self._wanted())
 
     def _tell_who_is_back(self) -> None:
         for missing in self._missing:
@@ -284,22 +250,10 @@ class CouncilPool:
             if there and not missing.there.done():
                 missing.there.set_result(there)
 
-    def _situation(
-        self,
-    ) -> tuple[list[Wanted], tuple[AgentState, ...], tuple[NodeState, ...]]:
-        """What placement is told."""
+    def _wanted(self) -> list[Wanted]:
+        """The demands that wait, as placement is told of them."""
         now = _now()
-        wanted = [_wanted(n, w, now) for n, w in self._waiters.items() if not w.resident.done()]
-        nodes = [replace(node, duty=self._duty(node.name)) for node in self._roster.states(now)]
-        return wanted, self._residents.states(), tuple(nodes)
-
-    def _drained(self, node: str) -> None:
-        """Nothing needs the PC any more; it may be switched off."""
-        log.info("%s is drained", node)
-        try:
-            self._drains.note(self._roster.entries[node].view, "drained")
-        except OSError as error:  # tried again with the next plan
-            log.warning("it cannot be noted down that %s is drained: %s", node, error.strerror)
+        return [_wanted(n, w, now) for n, w in self._waiters.items() if not w.resident.done()]
 
     def _refusal(self, model: str, reason: str) -> ModelCallError:
         failure = self._roster.last_failure(model, _now())
