@@ -53,8 +53,12 @@ def connect(path: Path, lock_wait_s: float, mode: str = "rw") -> sqlite3.Connect
         isolation_level=None,
         check_same_thread=False,
     )
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA secure_delete = ON")  # a purged session is gone from the file
+    try:
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA secure_delete = ON")  # a purged session is gone from the file
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
