@@ -6,8 +6,10 @@ on the same PC reaches such a head through 0.0.0.0, which Ray does not turn into
 """
 
 import json
+import logging
 import os
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Mapping
@@ -21,6 +23,8 @@ from cluster.nodes import START
 from cluster.ports import Ports, free_ports
 from cluster.secret_files import TOKEN
 from cluster.settings import Settings
+
+_log = logging.getLogger(__name__)
 
 TRIES = 3
 START_S = 120.0
@@ -166,7 +170,8 @@ def head_runs(head: processes.Process) -> bool:
 def _start(
     command: list[str], environment: Mapping[str, str], settings: Settings, ports: Ports, name: str
 ) -> Node | None:
-    """The node once it stands; None where a port was taken under our hands (try other ones)."""
+    """The node once it stands; None where another try may go well: a port was taken under our
+    hands, or a signal ended Ray."""
     log = settings.home / "logs" / f"{name}.log"
     log.unlink(missing_ok=True)
     process = processes.start(command, environment, log)
@@ -182,16 +187,35 @@ def _start(
     except BaseException:
         processes.end([process, *process.children(recursive=True)])
         raise
+    code = _exit_code(process)
     processes.end([process])
     if "ddress already in use" in log.read_text(errors="replace"):
         return None
-    raise NodeDidNotStart(_why(log))
+    if code is not None and code < 0:
+        _log.warning("%s ended Ray while it started; all that it said: %s", _ended(code), log)
+        return None
+    raise NodeDidNotStart(_why(log, _ended(code)))
 
 
-def _why(log: Path) -> str:
+def _why(log: Path, ended: str = "") -> str:
     lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
     last = lines[-1][-300:] if lines else "it printed nothing"
-    return f"Ray did not start: {last}\nAll that it said: {log}"
+    how = f" ({ended})" if ended else ""
+    return f"Ray did not start{how}: {last}\nAll that it said: {log}"
+
+
+def _exit_code(process: processes.Process) -> int | None:
+    """Of a child of ours that has ended; None while it runs."""
+    try:
+        return process.wait(timeout=0)
+    except psutil.Error:
+        return None
+
+
+def _ended(code: int | None) -> str:
+    if code is None:
+        return f"it does not stand after {START_S:g} s"
+    return signal.Signals(-code).name if code < 0 else f"exit code {code}"
 
 
 def _ray(*words: str) -> list[str]:
