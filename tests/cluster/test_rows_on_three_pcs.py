@@ -25,7 +25,7 @@ from tests.cluster.testbed import Testbed
 from tests.cluster.users import STARTS_S, up
 from tests.cluster.verdicts import ANSWERS
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.timed]
 
 RESUMED_S = 60
 """On a quiet machine; a busy one may take `BUSY` times as long to start Ray."""

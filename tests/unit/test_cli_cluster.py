@@ -226,8 +226,8 @@ def test_sets_of_tiers_run_side_by_side_and_are_reported_in_their_order(
     monkeypatch.setattr(tiers, "_run_tier", run)
     outcomes = tiers._run_all(list(tiers.TIERS), [])
     assert [outcome.tier for outcome in outcomes] == list(tiers.TIERS)
-    assert ran[-1] == ("cluster", False), "alone, and last"
-    assert {tier for tier, quiet in ran if quiet} == {"wire", "browser", "real"}
+    assert ran[-1] == ("timed", False), "alone, and last"
+    assert {tier for tier, quiet in ran if quiet} == {"wire", "browser", "real", "chaos"}
     monkeypatch.setattr(tiers, "_run_tier", lambda tier, rest, quiet=False: tiers.Outcome(tier))
     assert [outcome.tier for outcome in tiers._run_all(["wire"], [])] == ["wire"]
 
