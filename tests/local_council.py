@@ -7,7 +7,7 @@ listens to an agent's batches as `RemoteAgent` would. `LocalCouncil` is the `Cou
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, closing
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -120,7 +120,10 @@ class LocalHosts:
 
     async def report(self, node: NodeView) -> NodeReport:
         if node.name not in self._probes:
-            pc = self.pcs[node.name]
+            pc = self.pcs.get(node.name)
+            if pc is None:  # it has just left: it tells nothing, as over Ray
+                role = "head" if node.is_head else "worker"
+                return NodeReport(name=node.name, ip=node.ip, role=role, at=datetime.now(UTC))
             meter = partial(PcMeter, pc.powercap)
             self._probes[node.name] = NodeProbe(pc.local, self._http, meter)
         return await self._probes[node.name].report()
