@@ -128,6 +128,19 @@ async def test_an_opinion_that_is_the_answer_is_one_call_and_no_other(tmp_path: 
     assert total(samples, 'stage="synthesis"') == 0
 
 
+async def test_the_first_failure_is_a_step_of_a_series_that_was_there(tmp_path: Path) -> None:
+    """`rate` sees what a series grows by, and not what it begins with."""
+    rare = ("sessions_total", "session_duration", "stage_duration", "retries", "absences", "guard")
+    async with serving(tmp_path, failing) as http:
+        before = await read(http)
+        await http.post("/api/council/query", json=QUESTION)
+        after = await read(http)
+    grown = {series for series, value in after.items() if value > before.get(series, -1)}
+    of_them = {series for series in grown if any(f"council_{name}" in series for name in rare)}
+    assert len(of_them) > 10
+    assert not [series for series in of_them if before.get(series) != 0]
+
+
 async def test_a_single_generation_is_counted_apart(tmp_path: Path) -> None:
     async with serving(tmp_path, lambda call: "Because.") as http:
         await http.post("/api/generate", json={"model": "a:1", "prompt": "Why?"})
