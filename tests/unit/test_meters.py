@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import httpx
@@ -22,6 +23,7 @@ from actors.meters.registry import MeterRegistry
 from actors.meters.standing import StandingMeters
 from actors.ollama.deadlines import Deadlines
 from actors.orchestrator import CouncilOrchestrator
+from cluster.settings import Settings
 from serve_app.api import build_api
 from serve_app.configuration import ApiConfig
 from tests.local_council import LocalCouncil, LocalHosts
@@ -201,6 +203,17 @@ def test_no_label_has_more_values_than_a_council_has() -> None:
         OTHER,
         "y",
     ]
+
+
+def test_no_duration_that_the_settings_allow_for_is_beyond_all_buckets() -> None:
+    """At the deadline a session has still to be closed, so it takes a little more."""
+    settings, deadlines = Settings(), Deadlines()
+    longest_call = deadlines.first_token_s + settings.generation_timeout_s
+    for meter in (catalogue.SESSION_DURATION, catalogue.STAGE_DURATION):
+        assert max(meter.buckets) > 2 * settings.deadline_s
+    assert max(catalogue.CALL_DURATION.buckets) > longest_call
+    minutes = [bound for bound in catalogue.SESSION_DURATION.buckets if 60 <= bound <= 600]
+    assert all(next_one <= 1.5 * bound for bound, next_one in pairwise(minutes))
 
 
 def test_a_code_is_one_of_the_error_tree() -> None:
