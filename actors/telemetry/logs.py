@@ -53,7 +53,7 @@ class JsonLines(logging.Formatter):
 
 
 class PlainLines(logging.Formatter):
-    """One line for people; a line end within a message is shown as such."""
+    """One line for people; what would end it, or command a terminal, is shown as such."""
 
     def __init__(self, speaker: Speaker) -> None:
         super().__init__()
@@ -63,8 +63,7 @@ class PlainLines(logging.Formatter):
         about = asdict(now_about())
         ids = " ".join(f"{name}={text}" for name, text in about.items() if text is not None)
         where = f"{self._speaker.pc}/{self._speaker.process()} {record.name}"
-        message = record.getMessage().replace("\r", "\\r").replace("\n", "\\n")
-        line = f"{_time(record)} {record.levelname} {where}: {message}"
+        line = f"{_time(record)} {record.levelname} {where}: {_shown(record.getMessage())}"
         trace = f"\n{self.formatException(record.exc_info)}" if record.exc_info else ""
         return f"{line} [{ids}]{trace}" if ids else line + trace
 
@@ -91,3 +90,8 @@ def install(
 def _time(record: logging.LogRecord) -> str:
     at = datetime.fromtimestamp(record.created, UTC)
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _shown(message: str) -> str:
+    """A model server's words may be in it, which are not to be trusted."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message)

@@ -113,6 +113,13 @@ def test_people_at_a_terminal_read_text(
         assert text.endswith("INFO pc1/orchestrator actors: two\\nlines [request_id=r-1]\n")
 
 
+def test_text_commands_no_terminal(lines: io.StringIO) -> None:
+    written = io.StringIO()
+    logs.install(SPEAKER, "text", "INFO", written)
+    logging.getLogger("actors").info("a \x1b[2J b\x07 \x9b1m \u2028 \u202e é 東")
+    assert written.getvalue().endswith("a \\x1b[2J b\\x07 \\x9b1m \\u2028 \\u202e é 東\n")
+
+
 def test_text_shows_an_exception_below(lines: io.StringIO) -> None:
     written = io.StringIO()
     logs.install(SPEAKER, "text", "INFO", written)
