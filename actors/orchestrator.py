@@ -13,10 +13,8 @@ from weakref import WeakValueDictionary
 
 import ray
 
-from actors import worker
 from actors.admission import Admission
 from actors.batches import Batch as Heard
-from actors.batches import Batches
 from actors.clock import now
 from actors.council.asking.briefs import Limits
 from actors.council.backlog import Bounds
@@ -39,7 +37,6 @@ from actors.messages.readings import MeterReading
 from actors.messages.requests import (
     NOWHERE,
     CouncilRequest,
-    ModelOptions,
     Origin,
     WorkerRequest,
     WorkerResult,
@@ -54,6 +51,7 @@ from actors.sessions.audience import Batch
 from actors.sessions.hearing import Chairman, Hearing
 from actors.sessions.record import Record, stage_of
 from actors.sessions.sitting import Sitting
+from actors.single_calls import SingleCalls
 from actors.store.answers import AnswerCache
 from actors.store.session_rows import Idempotency
 from actors.store.sessions import SessionStore
@@ -62,9 +60,6 @@ from actors.telemetry.about import About, nobody, speaking_of
 from actors.telemetry.traces import Collector, Traces
 
 log = logging.getLogger(__name__)
-
-VECTORS = ModelOptions(num_predict=1)
-"""What making vectors is counted as: the prompt is all of the work."""
 
 
 class CouncilOrchestrator:
@@ -93,6 +88,15 @@ class CouncilOrchestrator:
         self._arriving: dict[str, asyncio.Event] = {}
         self._meters = OrchestratorMeters(
             lambda: (len(self._sittings), self._pool.occupancy()), make_outlet and make_outlet()
+        )
+        self._single = SingleCalls(
+            self._pool,
+            self._cache,
+            self._summons,
+            self._admission,
+            self._meters,
+            self._limits,
+            config.deadline_s,
         )
         self._superseded = False
         self._resumed = False
@@ -246,45 +250,23 @@ class CouncilOrchestrator:
 
     async def generate(self, request: WorkerRequest, origin: Origin = NOWHERE) -> WorkerResult:
         """One stateless generation on whichever PC the pool picks. Raises `QueueFull` too."""
-        model = await self._summons.model(request.model)
-        with self._admission.call(
-            (request.prompt, request.system or ""), request.options, model
-        ) as counted:
-            answer = await worker.generate(self._line(model, origin), request, self._limits)
-            counted(answer)
-            self._meters.generated(model, answer)
-        return worker.result(model, answer)
+        return await self._single.generate(request, origin)
 
     async def chat(self, request: LocalChat, origin: Origin = NOWHERE) -> AsyncIterator[Heard]:
         """What a local model says, several pieces at a time, in the end its `Generated`; an empty
         batch is a sign of life. Raises as `generate` does, also in the middle."""
         await self._started()
-        model = await self._summons.model(request.model)
-        texts = (message.content for message in request.messages)
-        with self._admission.call(texts, request.options, model) as counted:
-            said = Batches(worker.chat(self._line(model, origin), request))
-            async with aclosing(aiter(said)) as batches:  # type: ignore[type-var]
-                async for batch in batches:
-                    for event in batch:
-                        if isinstance(event, Generated):
-                            counted(event)
-                            self._meters.generated(model, event)
-                    yield batch
+        async with aclosing(self._single.chat(request, origin)) as batches:
+            async for batch in batches:
+                yield batch
 
     async def embed(self, request: LocalEmbedding, origin: Origin = NOWHERE) -> Generated:
         """A vector for each text, from whichever PC the pool picks. Raises as `generate` does."""
-        model = await self._summons.model(request.model)
-        with self._admission.call(request.inputs, VECTORS, model):
-            answer = await worker.embed(self._line(model, origin), request)
-        self._meters.generated(model, answer)
-        return answer
+        return await self._single.embed(request, origin)
 
     async def limits(self, model: str) -> ModelLimits:
         """What a PC that has the model tells of it."""
-        return await self._pool.limits(await self._summons.model(model))
-
-    def _line(self, model: str, origin: Origin) -> worker.Line:
-        return worker.Line(self._pool, self._cache, model, self._config.deadline_s, origin)
+        return await self._single.limits(model)
 
     async def meters(self) -> tuple[MeterReading, ...]:
         """What was counted since this process began, and how things stand now."""

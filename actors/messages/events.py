@@ -21,6 +21,8 @@ CHAIRMAN = "chairman"
 Stage = Literal["opinions", "review", "revision", "synthesis", "guard"]
 """The seed's three stages, and two that not every council has: `revision` before the synthesis,
 `guard` after it."""
+Verdict = Literal["stands", "lost", "unfinished"]
+"""Of the guard, on a synthesis."""
 RankingMethod = Literal["adjusted", "borda", "copeland", "bradley_terry", "z_scores"]
 """How places are made of ballots (`actors/council/judging/ranking.py`)."""
 
@@ -245,7 +247,7 @@ class GuardVerdict(Message):
     prefers in both orders, else as a tie. `lost`: the opinion is the answer, `synthesis` what it
     would have been; `unfinished`: the deadline came first, the synthesis stands."""
 
-    verdict: Literal["stands", "lost", "unfinished"]
+    verdict: Verdict
     opinion: str
     for_synthesis: int
     for_opinion: int

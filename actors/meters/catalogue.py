@@ -9,8 +9,11 @@ template of a path. Nothing that a client, a question or a model says is ever on
 from dataclasses import dataclass
 from typing import Literal
 
-SESSION_S = (0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600)
-CALL_S = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300)
+SESSION_S = (1, 2.5, 5, 10, 20, 30, 45, 60, 90, 120, 180, 240, 300, 450, 600, 900, 1800, 3600)
+"""Councils take minutes, so minutes are told apart; and a deadline of 600 s is passed by a moment,
+or is a longer one."""
+CALL_S = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 90, 120, 180, 300, 600)
+"""Up to five minutes to the first token, and `GENERATION_TIMEOUT` from there."""
 SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1)
 WORKER = "worker"
 """The `stage` of a single generation, which belongs to no session."""

@@ -1,6 +1,6 @@
 """Values of labels, bounded: every label value is a series that Prometheus keeps for weeks."""
 
-from collections.abc import Iterator
+from itertools import chain
 
 from actors.errors import CouncilError
 
@@ -31,10 +31,9 @@ def code(value: str | None) -> str:
     return value if value in CODES else OTHER
 
 
-def _codes(kind: type[CouncilError]) -> Iterator[str]:
-    yield kind.code
-    for narrower in kind.__subclasses__():
-        yield from _codes(narrower)
+def codes(kind: type[CouncilError]) -> frozenset[str]:
+    """Of that error and all that are narrower."""
+    return frozenset({kind.code, *chain.from_iterable(map(codes, kind.__subclasses__()))})
 
 
-CODES = frozenset({INTERNAL, *_codes(CouncilError)})
+CODES = frozenset({INTERNAL, *codes(CouncilError)})

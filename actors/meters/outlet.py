@@ -12,6 +12,11 @@ Labels = tuple[str, ...]
 class Outlet(Protocol):
     """Never raises for a meter that it was made with."""
 
+    def begin(self, meter: Meter, labels: Labels) -> None:
+        """The counter's or histogram's series is there from now on, with nothing in it: Prometheus
+        sees what is counted first only in a series that it knew before."""
+        ...
+
     def add(self, meter: Meter, labels: Labels = (), amount: float = 1.0) -> None:
         """Counts; `amount` is not negative."""
         ...
@@ -30,6 +35,10 @@ class Outlets:
 
     def __init__(self, *outlets: Outlet) -> None:
         self._outlets = outlets
+
+    def begin(self, meter: Meter, labels: Labels) -> None:
+        for outlet in self._outlets:
+            outlet.begin(meter, labels)
 
     def add(self, meter: Meter, labels: Labels = (), amount: float = 1.0) -> None:
         for outlet in self._outlets:

@@ -19,6 +19,9 @@ class RayMetrics:
     def __init__(self, meters: Iterable[Meter]) -> None:
         self._kept: dict[str, Any] = {meter.name: _kept(meter) for meter in meters}
 
+    def begin(self, meter: Meter, labels: Labels) -> None:
+        """Cannot be: Ray has no series without a count."""
+
     def add(self, meter: Meter, labels: Labels = (), amount: float = 1.0) -> None:
         if amount > 0:  # Ray refuses to add nothing
             self._kept[meter.name].inc(amount, _tags(meter, labels))

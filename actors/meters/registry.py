@@ -21,6 +21,9 @@ class MeterRegistry:
         self._registry = CollectorRegistry()
         self._meters = {meter.name: (meter, _kept(meter, self._registry)) for meter in meters}
 
+    def begin(self, meter: Meter, labels: Labels) -> None:
+        self._of(meter, labels)
+
     def add(self, meter: Meter, labels: Labels = (), amount: float = 1.0) -> None:
         kept = self._of(meter, labels)
         assert isinstance(kept, Counter)

@@ -2,15 +2,21 @@
 
 An answer is counted when it is heard. A session that goes on after a restart is counted once, when
 it ends; what was heard of it before is not counted again.
+
+Whatever can happen is a series from the start where that can be known: failures are rare, and one
+that only makes its series would be in no rate.
 """
 
+from collections.abc import Mapping
 from datetime import timedelta
+from itertools import product
 from typing import get_args
 
 from actors.council.accounting import stage_latency, stage_of, was_asked
 from actors.council.session import Session, answers
 from actors.council.table.model_names import canonical
 from actors.council.telling.minutes import is_degraded
+from actors.errors import CouncilFailed, ModelCallError
 from actors.messages.calls import CallTiming, Generated, TokenUsage
 from actors.messages.events import (
     AbsenceNoted,
@@ -22,13 +28,28 @@ from actors.messages.events import (
     SessionClosed,
     Stage,
     StoredEvent,
+    Verdict,
 )
+from actors.messages.procedure import Mode
 from actors.meters import catalogue
-from actors.meters.labels import Bounded, code
+from actors.meters.catalogue import Meter
+from actors.meters.labels import INTERNAL, Bounded, code, codes
 from actors.meters.outlet import Labels, Outlet
 
 PARTS = ("queue", "network", "load", "prompt", "generate")
 MS = 1_000
+DEGRADED, COMPLETE = "degraded", "complete"
+OUTCOMES = (COMPLETE, DEGRADED, INTERNAL, *sorted(codes(CouncilFailed)))
+WHY = tuple(sorted(codes(ModelCallError)))
+KNOWN: Mapping[Meter, tuple[tuple[str, ...], ...]] = {
+    catalogue.SESSIONS: (OUTCOMES, get_args(Mode)),
+    catalogue.SESSION_DURATION: (get_args(Mode),),
+    catalogue.STAGE_DURATION: (get_args(Stage),),
+    catalogue.RETRIES: (WHY,),
+    catalogue.ABSENCES: (get_args(Stage), WHY),
+    catalogue.GUARD: (get_args(Verdict),),
+}
+"""The values of each label of the meters of which they can be known."""
 
 
 class SessionMeters:
@@ -38,6 +59,9 @@ class SessionMeters:
         self._outlet = outlet
         self._models = models
         self._pcs = pcs
+        for meter, values in KNOWN.items():
+            for labels in product(*values):
+                outlet.begin(meter, labels)
 
     def __call__(self, session: Session, event: StoredEvent) -> None:
         if isinstance(event, AnswerEvent) and _is_a_call(session, event):
@@ -96,4 +120,4 @@ def _is_a_call(session: Session, answer: AnswerEvent) -> bool:
 def _outcome(session: Session, end: SessionClosed) -> str:
     if end.outcome == "error":
         return code(end.error_code)
-    return "degraded" if is_degraded(session) else "complete"
+    return DEGRADED if is_degraded(session) else COMPLETE

@@ -19,9 +19,9 @@ LONGEST_S = 60.0
 """Between two looks: after more, nobody knows what a card drew meanwhile."""
 SHORTEST_S = 0.1
 """The processor's counters move in steps of a millisecond and more."""
-MOST_WATTS = 20_000.0
-"""More than a PC can draw: a counter was set back, as by sleep, and looks as if it had begun anew.
-"""
+MOST_WATTS = 4_000.0
+"""More than the processors and the memory of a PC can draw: a counter was set back, as by sleep,
+and looks as if it had begun anew. Not much more: what a package's counter holds is 262 kJ."""
 
 
 @dataclass

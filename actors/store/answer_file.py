@@ -79,16 +79,26 @@ class AnswerFile:
             )
             self._used(key, session_id)
 
+    def expire(self, now: float) -> bool:
+        """Removes what is too old, from the log beside the file too; whether there is more."""
+        with self._transaction(now):
+            (left,) = self._db.execute("SELECT count(*) FROM answers").fetchone()
+        self._empty_log()
+        return bool(left)
+
     def forget(self, session_id: str) -> None:
         """Removes what the session made or was given, from the log beside the file too."""
         of_it = "SELECT key FROM uses WHERE session_id = ?"
         self._db.execute(f"DELETE FROM answers WHERE key IN ({of_it})", (session_id,))
-        (busy, *_) = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        if busy:
+        if not self._empty_log():
             raise sqlite3.OperationalError("another process keeps the log from being emptied")
 
     def close(self) -> None:
         self._db.close()
+
+    def _empty_log(self) -> bool:
+        (busy, *_) = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return not busy
 
     @contextmanager
     def _transaction(self, now: float) -> Iterator[None]:

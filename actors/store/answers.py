@@ -11,6 +11,7 @@ import sqlite3
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import Context
 from pathlib import Path
 from typing import TypeVar
 
@@ -45,6 +46,7 @@ class AnswerCache:
         self._resumes_at = 0.0
         self._waiting = 0
         self._closed = False
+        self._sweep: asyncio.TimerHandle | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="answer-cache")
 
     @classmethod
@@ -53,8 +55,12 @@ class AnswerCache:
         return cls(sessions.with_name(FILE), Bounds(ttl_s))
 
     async def open(self) -> None:
-        """Makes the file ready, or removes it where there is to be no cache."""
-        await self._run(lambda: self._use(lambda file: None) if self.on else self._wiped())
+        """Makes the file ready, without what is too old, or removes it where there is to be no
+        cache."""
+        if self.on:
+            await self._sweep_now()
+        else:
+            await self._run(self._wiped)
 
     async def find(self, key: str, session_id: str) -> Generated | None:
         """What was said to that call, from then on the session's too; None where that is not known,
@@ -80,6 +86,7 @@ class AnswerCache:
         self._run(
             lambda: self._use(lambda file: file.keep(key, session_id, said.model_dump_json(), now))
         )
+        self._sweep_later()
 
     async def forget(self, session_id: str) -> None:
         """Nothing that the session made or was given is left. Raises `StoreUnavailable`."""
@@ -91,8 +98,22 @@ class AnswerCache:
         if self._closed:
             return
         self.on, self._closed = False, True
+        if self._sweep is not None:
+            self._sweep.cancel()
         await self._run(self._let_go)
         await asyncio.to_thread(self._thread.shutdown)
+
+    def _sweep_later(self) -> None:
+        """What nobody looks for any more goes too, in a council that is asked nothing else."""
+        if self._sweep is None and not self._closed:
+            loop = asyncio.get_running_loop()
+            self._sweep = loop.call_later(self._bounds.ttl_s, self._sweep_now, context=Context())
+
+    def _sweep_now(self) -> "asyncio.Future[bool | None]":
+        self._sweep, now = None, self._now()
+        swept = self._run(lambda: self._use(lambda file: file.expire(now)))
+        swept.add_done_callback(lambda _: self._sweep_later() if _result(swept) else None)
+        return swept
 
     def _at_hand(self) -> bool:
         return self.on and not self._rests() and self._waiting < WAITING_LIMIT
@@ -166,6 +187,11 @@ class AnswerCache:
         file, self._file = self._file, None
         if file is not None:
             file.close()
+
+
+def _result(done: "asyncio.Future[T]") -> T | None:
+    """None where there is none."""
+    return None if done.cancelled() or done.exception() else done.result()
 
 
 def _kind(error: Exception) -> str:

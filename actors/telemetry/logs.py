@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Literal, TextIO
 
+from actors.mistakes import told
 from actors.telemetry.about import now_about
 
 LogFormat = Literal["auto", "json", "text"]
@@ -19,6 +20,8 @@ LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 
 OURS = ("actors", "cluster", "serve_app")
 """The loggers that the level is for; libraries are heard from WARNING on."""
+ASYNCIO = "asyncio"
+"""After its first line it says what tasks and exceptions are like."""
 
 
 @dataclass(frozen=True)
@@ -30,42 +33,53 @@ class Speaker:
     process: Callable[[], str]
 
 
-class JsonLines(logging.Formatter):
-    """One JSON object a line; what is not known is left out."""
+class Discreet(logging.Formatter):
+    """What a record says. What an exception says may hold a question or an answer, so it is told
+    (`whole`) only where those may be read; else its kind, and where in the code."""
 
-    def __init__(self, speaker: Speaker) -> None:
+    def __init__(self, speaker: Speaker, whole: bool) -> None:
         super().__init__()
         self._speaker = speaker
+        self._whole = whole
+
+    def message(self, record: logging.LogRecord) -> str:
+        message = record.getMessage()
+        return message if self._whole or record.name != ASYNCIO else message.partition("\n")[0]
+
+    def exception(self, record: logging.LogRecord) -> str | None:
+        if not record.exc_info or record.exc_info[1] is None:
+            return None
+        return self.formatException(record.exc_info) if self._whole else told(record.exc_info[1])
+
+
+class JsonLines(Discreet):
+    """One JSON object a line; what is not known is left out."""
 
     def format(self, record: logging.LogRecord) -> str:
-        told = {
+        said = {
             "time": _time(record),
             "level": record.levelname,
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": self.message(record),
             "pc": self._speaker.pc,
             "process": self._speaker.process(),
             **asdict(now_about()),
-            "exception": self.formatException(record.exc_info) if record.exc_info else None,
+            "exception": self.exception(record),
         }
-        known = {name: text for name, text in told.items() if text is not None}
+        known = {name: text for name, text in said.items() if text is not None}
         return json.dumps(known, ensure_ascii=False)
 
 
-class PlainLines(logging.Formatter):
-    """One line for people; a line end within a message is shown as such."""
-
-    def __init__(self, speaker: Speaker) -> None:
-        super().__init__()
-        self._speaker = speaker
+class PlainLines(Discreet):
+    """One line for people; what would end it, or command a terminal, is shown as such."""
 
     def format(self, record: logging.LogRecord) -> str:
         about = asdict(now_about())
         ids = " ".join(f"{name}={text}" for name, text in about.items() if text is not None)
         where = f"{self._speaker.pc}/{self._speaker.process()} {record.name}"
-        message = record.getMessage().replace("\r", "\\r").replace("\n", "\\n")
-        line = f"{_time(record)} {record.levelname} {where}: {message}"
-        trace = f"\n{self.formatException(record.exc_info)}" if record.exc_info else ""
+        line = f"{_time(record)} {record.levelname} {where}: {_shown(self.message(record))}"
+        exception = self.exception(record)
+        trace = f"\n{exception}" if exception else ""
         return f"{line} [{ids}]{trace}" if ids else line + trace
 
 
@@ -79,7 +93,7 @@ def install(
     """Makes this process's log such lines, on standard error or `stream`. Again changes them."""
     lines = Lines(stream or sys.stderr)
     plain = form == "text" or (form == "auto" and lines.stream.isatty())
-    lines.setFormatter(PlainLines(speaker) if plain else JsonLines(speaker))
+    lines.setFormatter((PlainLines if plain else JsonLines)(speaker, level == "DEBUG"))
     root = logging.getLogger()
     for handler in [handler for handler in root.handlers if isinstance(handler, Lines)]:
         root.removeHandler(handler)
@@ -91,3 +105,8 @@ def install(
 def _time(record: logging.LogRecord) -> str:
     at = datetime.fromtimestamp(record.created, UTC)
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _shown(message: str) -> str:
+    """A model server's words may be in it, which are not to be trusted."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message)

@@ -42,9 +42,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 KINDS = {"internal": SpanKind.INTERNAL, "client": SpanKind.CLIENT, "server": SpanKind.SERVER}
 SCOPE = InstrumentationScope(NAME)
 DELAY = "OTEL_BSP_SCHEDULE_DELAY"
-SOON_MS = 500
-"""How long a trace waits for others where `DELAY` does not say: not the SDK's 5 s, since all spans
-of a session come at once, and those that wait are lost when the council is ended."""
+"""How long a trace waits for others. Where it does not say, none waits: all spans of a session come
+at once, and those that wait are lost when the council is ended, which kills its processes."""
 
 
 class OtlpCollector:
@@ -59,9 +58,11 @@ class OtlpCollector:
             resource=named.merge(OTELResourceDetector().detect()), shutdown_on_exit=False
         )
         self._resource, self._sampler = provider.resource, provider.sampler
-        delay_ms = None if variables.get(DELAY) else SOON_MS
-        exporter = Told(OTLPSpanExporter())
-        self._processor = BatchSpanProcessor(exporter, schedule_delay_millis=delay_ms)
+        self._processor = BatchSpanProcessor(Told(OTLPSpanExporter()))
+        self._at_once = not variables.get(DELAY)
+        self._come = threading.Event()
+        if self._at_once:
+            threading.Thread(target=self._hand_on, name="traces", daemon=True).start()
 
     def samples(self, started: SessionStarted) -> bool:
         trace = _Trace.of(started)
@@ -74,10 +75,13 @@ class OtlpCollector:
         trace = _Trace.of(started)
         for span in spans:
             self._processor.on_end(trace.readable(span, self._resource))
+        self._come.set()
 
     async def close(self, within_s: float) -> None:
         """Sends what is left. The thread is nobody's to wait for: a collector may hang."""
         loop, sent = asyncio.get_running_loop(), asyncio.Event()
+        self._at_once = False
+        self._come.set()
 
         def end() -> None:
             self._processor.shutdown()  # type: ignore[no-untyped-call]
@@ -88,6 +92,13 @@ class OtlpCollector:
         with suppress(TimeoutError):
             async with asyncio.timeout(within_s):
                 await sent.wait()
+
+    def _hand_on(self) -> None:
+        """Sends what has come, until `close`, which sends the rest. On a thread of its own."""
+        while self._at_once:
+            self._come.wait()
+            self._come.clear()
+            self._processor.force_flush()
 
 
 class Told(SpanExporter):

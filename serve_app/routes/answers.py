@@ -1,6 +1,7 @@
 """What all routes share: the council at hand, and how answers and problems look in OpenAPI."""
 
 from collections import Counter
+from contextlib import suppress
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -43,16 +44,17 @@ async def _config(connection: HTTPConnection) -> ApiConfig:
 
 
 async def origin_of(connection: HTTPConnection) -> Origin:
-    """A trace context that cannot be read counts as none, as its standard wants it."""
+    """A trace context that cannot be read counts as none, and a `tracestate` that cannot be read
+    leaves its `traceparent` as it is: so the standard wants it."""
     named = Origin(request_id=request_id(connection.scope))
     parents = connection.headers.getlist("traceparent")
     if len(parents) != 1:
         return named
     state = ",".join(connection.headers.getlist("tracestate")) or None
-    try:
-        return Origin(request_id=named.request_id, traceparent=parents[0], tracestate=state)
-    except ValidationError:
-        return named
+    for readable in (state, None):
+        with suppress(ValidationError):
+            return Origin(request_id=named.request_id, traceparent=parents[0], tracestate=readable)
+    return named
 
 
 CouncilAtHand = Annotated[Council, Depends(_council)]

@@ -275,6 +275,27 @@ async def test_a_caller_that_does_not_keep_its_trace_is_heeded(
     assert not sent.bodies
 
 
+async def test_a_trace_waits_for_no_other_unless_it_is_told_to(
+    tmp_path: Path, otel: Variables, sent: FakeCollector
+) -> None:
+    """What waits is lost by `down`. The quickest of three, since this machine may be busy; each is
+    sent when the one before has come, so that none is swept along by another's turn."""
+    otel(EXPORTER_OTLP_ENDPOINT=sent.url)
+    _, events = await heard(tmp_path, ollama())
+
+    async def read(session_id: str) -> list[StoredEvent]:
+        return events
+
+    traces, took = Traces(head.collector(Settings.having(home=tmp_path)), read), []
+    for _ in range(4):
+        came, began = len(sent.bodies), time.monotonic()
+        traces.witness(replay(events), events[-1])
+        await until(lambda came=came: len(sent.bodies) > came)
+        took.append(time.monotonic() - began)
+    await traces.close()
+    assert min(took[1:]) < 0.3
+
+
 @pytest.mark.parametrize("trouble", ["down", "hangs", "refuses"])
 async def test_a_collector_in_trouble_delays_no_session_and_is_told_of_once(
     tmp_path: Path,

@@ -4,6 +4,7 @@ nobody whatever becomes of its file."""
 import logging
 import sqlite3
 import stat
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
@@ -15,7 +16,7 @@ from actors.messages.calls import Generated
 from actors.store import answers
 from actors.store.answer_file import AnswerFile, Bounds, OddFile, wipe
 from actors.store.answers import AnswerCache
-from tests.fake_hosts import answer
+from tests.fake_hosts import answer, until
 
 BOUNDS = Bounds(ttl_s=100.0)
 SAID = answer("Because of Rayleigh.")
@@ -102,6 +103,28 @@ async def test_an_answer_lasts_as_long_as_it_may_and_no_longer_by_being_used(pat
         clock.now = 1_100.0
         assert await cache.find("k", "s") is None
     assert rows(path, "answers") == rows(path, "uses") == 0
+
+
+async def test_what_is_too_old_leaves_the_disk_though_nobody_looks_for_it(path: Path) -> None:
+    async with opened(path, Bounds(0.2), time.time) as cache:
+        for key in "ab":
+            cache.keep(key, "s", SAID)
+        await until(lambda: b"Rayleigh" in bytes_of(path))
+        await until(lambda: b"Rayleigh" not in bytes_of(path))
+        assert rows(path, "answers") == 0
+        cache.keep("c", "s", SAID)
+        await until(lambda: b"Rayleigh" in bytes_of(path))
+        await until(lambda: b"Rayleigh" not in bytes_of(path))
+
+
+async def test_what_became_too_old_while_no_council_ran_is_gone_once_one_does(path: Path) -> None:
+    clock = Clock()
+    async with opened(path, clock=clock) as cache:
+        cache.keep("k", "s", SAID)
+    assert b"Rayleigh" in bytes_of(path)
+    clock.now += 100
+    async with opened(path, clock=clock):
+        assert b"Rayleigh" not in bytes_of(path)
 
 
 async def test_an_answer_of_the_future_is_none(path: Path) -> None:

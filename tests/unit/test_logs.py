@@ -1,6 +1,7 @@
 """Lines of the log: JSON with whom they are about, and never another session's ids or a prompt."""
 
 import asyncio
+import gc
 import io
 import json
 import logging
@@ -82,12 +83,35 @@ def test_a_line_is_json_with_where_it_comes_from_and_whom_it_is_about(lines: io.
 
 
 def test_an_exception_is_part_of_its_line(lines: io.StringIO) -> None:
+    logs.install(SPEAKER, "auto", "DEBUG", lines)
     try:
         raise KeyError("why")
     except KeyError:
         logging.getLogger("cluster").exception("it broke")
     [line] = read(lines)
     assert line["exception"].endswith("KeyError: 'why'")
+
+
+@pytest.mark.parametrize("form", ["json", "text"])
+@pytest.mark.parametrize("level", ["INFO", "DEBUG"])
+def test_what_a_task_that_nobody_waited_for_failed_with_is_said_at_debug_only(
+    lines: io.StringIO, form: logs.LogFormat, level: logs.LogLevel
+) -> None:
+    """asyncio tells of it, with the exception and all that is in it."""
+    logs.install(SPEAKER, form, level, lines)
+
+    async def failing() -> None:
+        raise ValueError(f"cannot read {WORD}")
+
+    async def forgetting() -> None:
+        await asyncio.wait([asyncio.create_task(failing())])
+        gc.collect()
+
+    asyncio.run(forgetting())
+    text = lines.getvalue()
+    assert "Task exception was never retrieved" in text and "ValueError" in text
+    assert "test_logs.py" in text
+    assert (WORD in text) is (level == "DEBUG")
 
 
 @pytest.mark.parametrize(
@@ -113,9 +137,16 @@ def test_people_at_a_terminal_read_text(
         assert text.endswith("INFO pc1/orchestrator actors: two\\nlines [request_id=r-1]\n")
 
 
-def test_text_shows_an_exception_below(lines: io.StringIO) -> None:
+def test_text_commands_no_terminal(lines: io.StringIO) -> None:
     written = io.StringIO()
     logs.install(SPEAKER, "text", "INFO", written)
+    logging.getLogger("actors").info("a \x1b[2J b\x07 \x9b1m \u2028 \u202e é 東")
+    assert written.getvalue().endswith("a \\x1b[2J b\\x07 \\x9b1m \\u2028 \\u202e é 東\n")
+
+
+def test_text_shows_an_exception_below(lines: io.StringIO) -> None:
+    written = io.StringIO()
+    logs.install(SPEAKER, "text", "DEBUG", written)
     try:
         raise KeyError("why")
     except KeyError:

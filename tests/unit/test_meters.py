@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import httpx
@@ -22,6 +23,7 @@ from actors.meters.registry import MeterRegistry
 from actors.meters.standing import StandingMeters
 from actors.ollama.deadlines import Deadlines
 from actors.orchestrator import CouncilOrchestrator
+from cluster.settings import Settings
 from serve_app.api import build_api
 from serve_app.configuration import ApiConfig
 from tests.local_council import LocalCouncil, LocalHosts
@@ -128,6 +130,19 @@ async def test_an_opinion_that_is_the_answer_is_one_call_and_no_other(tmp_path: 
     assert total(samples, 'stage="synthesis"') == 0
 
 
+async def test_the_first_failure_is_a_step_of_a_series_that_was_there(tmp_path: Path) -> None:
+    """`rate` sees what a series grows by, and not what it begins with."""
+    rare = ("sessions_total", "session_duration", "stage_duration", "retries", "absences", "guard")
+    async with serving(tmp_path, failing) as http:
+        before = await read(http)
+        await http.post("/api/council/query", json=QUESTION)
+        after = await read(http)
+    grown = {series for series, value in after.items() if value > before.get(series, -1)}
+    of_them = {series for series in grown if any(f"council_{name}" in series for name in rare)}
+    assert len(of_them) > 10
+    assert not [series for series in of_them if before.get(series) != 0]
+
+
 async def test_a_single_generation_is_counted_apart(tmp_path: Path) -> None:
     async with serving(tmp_path, lambda call: "Because.") as http:
         await http.post("/api/generate", json={"model": "a:1", "prompt": "Why?"})
@@ -188,6 +203,17 @@ def test_no_label_has_more_values_than_a_council_has() -> None:
         OTHER,
         "y",
     ]
+
+
+def test_no_duration_that_the_settings_allow_for_is_beyond_all_buckets() -> None:
+    """At the deadline a session has still to be closed, so it takes a little more."""
+    settings, deadlines = Settings(), Deadlines()
+    longest_call = deadlines.first_token_s + settings.generation_timeout_s
+    for meter in (catalogue.SESSION_DURATION, catalogue.STAGE_DURATION):
+        assert max(meter.buckets) > 2 * settings.deadline_s
+    assert max(catalogue.CALL_DURATION.buckets) > longest_call
+    minutes = [bound for bound in catalogue.SESSION_DURATION.buckets if 60 <= bound <= 600]
+    assert all(next_one <= 1.5 * bound for bound, next_one in pairwise(minutes))
 
 
 def test_a_code_is_one_of_the_error_tree() -> None:

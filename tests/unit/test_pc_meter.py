@@ -86,12 +86,17 @@ def test_a_card_that_vanished_is_not_counted_on(pc: Pc) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "microjoules"),
-    [(LONGEST_S + 1, 105_000_000), (5, 4_000_000)],
+    [(LONGEST_S + 1, MOST - 105_000_000), (5, 4_000_000)],
     ids=["too late", "the counter was set back by sleep"],
 )
-def test_it_counts_anew_where_it_cannot_be_told(pc: Pc, seconds: float, microjoules: int) -> None:
+@pytest.mark.parametrize("before", [5_000_000, MOST // 2, MOST - 30_000_000_000])
+def test_it_counts_anew_where_it_cannot_be_told(
+    pc: Pc, before: int, seconds: float, microjoules: int
+) -> None:
+    """However far the counter had come: the nearer its end, the less was used by its looks."""
+    count_to(pc.counter, before)
     pc.meter.look()
-    assert numbers(pc.after(1, 15_000_000)) == (10, 10, 0)
+    assert numbers(pc.after(1, before + 10_000_000)) == (10, 10, 0)
     assert numbers(pc.after(seconds, microjoules)) == (0, None, 0)
 
 

@@ -60,6 +60,7 @@ def test_the_homes_table_wins_over_the_shipped_and_the_set_one_over_both(
         (OWN + OWN[OWN.index("[[") :], "a name of its own"),
         ('as_of = 2026-08-01\ncurrency = "US dollars"\nmodels = []', "currency"),
         ("\udcff", "utf-8"),
+        ("as_of = " + "[" * 5_000, "recursion"),
     ],
 )
 def test_what_is_wrong_with_a_table_is_said(home: Path, text: str, why: str) -> None:
@@ -68,6 +69,18 @@ def test_what_is_wrong_with_a_table_is_said(home: Path, text: str, why: str) -> 
     with pytest.raises(InvalidSettings, match=why) as refused:
         prices.read(Settings(home=home))
     assert str(path) in str(refused.value) and str(SHIPPED) in str(refused.value)
+    assert "at least 1 item" not in str(refused.value) or "models = []" in text
+
+
+def test_a_table_of_an_editor_that_marks_its_encoding_is_read(home: Path) -> None:
+    (home / "prices.toml").write_text(OWN, encoding="utf-8-sig")
+    assert prices.read(Settings(home=home)).currency == "EUR"
+
+
+def test_a_link_to_a_table_that_is_gone_is_not_replaced_in_silence(home: Path) -> None:
+    (home / "prices.toml").symlink_to(home / "gone.toml")
+    with pytest.raises(InvalidSettings, match="No such file"):
+        prices.read(Settings(home=home))
 
 
 def test_a_bad_table_stops_up_before_anything_starts_and_doctor_finds_it(home: Path) -> None:
