@@ -9,13 +9,13 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from datetime import datetime
+from functools import partial
 from weakref import WeakValueDictionary
 
 import ray
 
 from actors.admission import Admission
 from actors.batches import Batch as Heard
-from actors.clock import now
 from actors.council.asking.briefs import Limits
 from actors.council.backlog import Bounds
 from actors.council.session import Session, replay
@@ -31,7 +31,6 @@ from actors.errors import (
 from actors.messages.calls import Generated
 from actors.messages.chats import LocalChat, LocalEmbedding
 from actors.messages.configs import OrchestratorConfig
-from actors.messages.events import AnswerEvent, DeltaEvent, LiveEvent, Stage, StoredEvent
 from actors.messages.nodes import ModelCatalogue, ModelLimits, NodeReport, NodeStanding
 from actors.messages.readings import MeterReading
 from actors.messages.requests import (
@@ -49,7 +48,8 @@ from actors.pool import Pool
 from actors.sessions.asking import Asking
 from actors.sessions.audience import Batch
 from actors.sessions.hearing import Chairman, Hearing
-from actors.sessions.record import Record, stage_of
+from actors.sessions.listening import listen
+from actors.sessions.record import Record
 from actors.sessions.sitting import Sitting
 from actors.single_calls import SingleCalls
 from actors.store.answers import AnswerCache
@@ -187,22 +187,11 @@ class CouncilOrchestrator:
         live until the closing event."""
         await self._started()
         sitting = await self._sitting(session_id)
-        reader, so_far = sitting.record.audience.join(now()) if sitting else (None, [])
-        try:
-            stored = await self._store.events(session_id, after)
-            if stored:
-                yield list[StoredEvent | LiveEvent](stored)
-                after = stored[-1].seq
-            answered = _answered(stored)
-            if speaking := _still_speaking(so_far, answered):
-                yield speaking
-            if reader is not None and not _is_over(stored):
-                async for batch in reader.batches(after):
-                    if fresh := _still_speaking(batch, answered):
-                        yield fresh
-        finally:
-            if reader is not None:
-                reader.leave()
+        audience = sitting.record.audience if sitting else None
+        stored = partial(self._store.events, session_id, after)
+        async with aclosing(listen(audience, stored, after)) as batches:
+            async for batch in batches:
+                yield batch
 
     async def cancel(self, session_id: str) -> CouncilSession:
         """Ends a running session; a second cancel gives the same answer."""
@@ -361,26 +350,6 @@ def _refused(opening: "asyncio.Task[CouncilSession]") -> None:
     error = None if opening.cancelled() else opening.exception()
     if error is not None and not isinstance(error, CouncilError):
         log.error("a question was not accepted: %s", told(error))
-
-
-def _answered(stored: list[StoredEvent]) -> dict[tuple[Stage, str], int]:
-    """(stage, seat) → `seq` of the last answer in `stored`."""
-    return {(stage_of(e), e.agent_id): e.seq for e in stored if isinstance(e, AnswerEvent)}
-
-
-def _still_speaking(batch: Batch, answered: dict[tuple[Stage, str], int]) -> Batch:
-    """Without pieces of answers that a reader has been given whole: what is stored may be read
-    before the last pieces of its text are told. Those carry an older `seq`."""
-    return [
-        event
-        for event in batch
-        if not isinstance(event, DeltaEvent)
-        or event.seq >= answered.get((stage_of(event), event.agent_id), 0)
-    ]
-
-
-def _is_over(stored: list[StoredEvent]) -> bool:
-    return bool(stored) and stored[-1].kind == "session_closed"
 
 
 RemoteCouncilOrchestrator = ray.remote(CouncilOrchestrator)
