@@ -30,6 +30,7 @@ from actors.messages.requests import (
 )
 from actors.messages.sessions import CouncilSession, SessionSummary
 from actors.mistakes import told_elsewhere
+from actors.telemetry.about import session_is
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -62,7 +63,11 @@ class RayCouncil:
         origin: Origin = NOWHERE,
     ) -> CouncilSession:
         self._refuse_at_the_end()
-        return await self._once(lambda a: a.open.remote(request, idempotency_key, origin))
+        session: CouncilSession = await self._once(
+            lambda a: a.open.remote(request, idempotency_key, origin)
+        )
+        session_is(session.session_id)
+        return session
 
     async def wait(self, session_id: str) -> CouncilSession:
         return await self._patiently(lambda a: a.wait.remote(session_id))

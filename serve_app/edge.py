@@ -30,6 +30,7 @@ SAFE_HEADERS = (
 )
 """On every answer that does not say otherwise itself."""
 _STARTS = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
+_SESSION = re.compile(r"(?<=/)[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}(?=/|\Z)")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._\-]{1,64}", re.ASCII)
 
 
@@ -61,7 +62,7 @@ class Edge:
                 message["headers"] = _complete(message.get("headers", ()), name)
             await send(message)
 
-        with speaking_of(About(request_id=name)):
+        with speaking_of(About(request_id=name, session_id=_session(scope["path"]))):
             if _too_large(scope):
                 return await _refuse_headers(scope, receive, named_send, name)
             try:
@@ -86,6 +87,12 @@ def _name(headers: Headers) -> str:
     if len(given) == 1 and _REQUEST_ID.fullmatch(given[0]):
         return given[0]
     return uuid.uuid4().hex
+
+
+def _session(path: str) -> str | None:
+    """The session that the request is about, where its path names one."""
+    found = _SESSION.search(path)
+    return found.group().lower() if found else None
 
 
 def _complete(headers: Iterable[tuple[bytes, bytes]], name: str) -> list[tuple[bytes, bytes]]:

@@ -7,7 +7,7 @@ would speak for whoever happened to set it off.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import Context, ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from actors.council.telling.trace_ids import incoming
 from actors.messages.calls import GenerateCall, SynthesisBrief
@@ -49,6 +49,11 @@ def speaking_of(about: About) -> Iterator[None]:
         yield
     finally:
         _about.reset(token)
+
+
+def session_is(session_id: str) -> None:
+    """From here on the work at hand is for that session: it was opened just now."""
+    _about.set(replace(_about.get(), session_id=session_id))
 
 
 def nobody() -> Context:

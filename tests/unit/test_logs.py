@@ -7,6 +7,7 @@ import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -23,6 +24,7 @@ from actors.telemetry.about import About, now_about, speaking_of
 from actors.telemetry.logs import Lines, Speaker
 from cluster import process_logs
 from cluster.pool import CouncilPool, PoolConfig
+from cluster.ray_council import RayCouncil
 from serve_app.configuration import ApiConfig
 from tests.fake_council import FakeCouncil, api
 from tests.fake_hosts import FakeHosts, FakePc
@@ -226,6 +228,30 @@ async def test_a_request_is_named_where_http_fails(lines: io.StringIO) -> None:
     assert line["request_id"] == "r-7" and line["logger"] == "serve_app.problems"
     assert now_about() == About()
     assert WORD not in lines.getvalue()
+
+
+async def test_a_request_about_a_session_names_it_where_http_fails(lines: io.StringIO) -> None:
+    session_id = "6f0c2a4e-3f4b-4c1d-9a53-0f6f1c1f7f10"
+    fake = FakeCouncil()
+    fake.failure = KeyError(PROMPT)
+    app = api(fake, ApiConfig("1", "3.11", "2.60", hosts=("council",)))
+    async with client(app, "") as http:
+        await http.get(f"/api/council/sessions/{session_id.upper()}/export")
+        await http.get("/api/council/sessions")
+    named, unnamed = read(lines)
+    assert named["session_id"] == session_id and "session_id" not in unnamed
+
+
+async def test_what_opens_a_session_is_about_it_from_then_on(lines: io.StringIO) -> None:
+    class Opening:
+        async def remote(self, *asked: Any) -> Any:
+            return SimpleNamespace(session_id="s-1")
+
+    council = RayCouncil(lambda: SimpleNamespace(open=Opening()))
+    with speaking_of(About(request_id="r-1")):
+        await council.open(REQUEST)
+        assert now_about() == About("s-1", "r-1")
+    assert now_about() == About()
 
 
 async def test_what_the_pool_does_for_everybody_is_about_nobody(lines: io.StringIO) -> None:
