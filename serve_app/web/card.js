@@ -1,5 +1,6 @@
 // One seat of a session: its opinion while it is written, where it runs, what it does now.
 
+import { callText } from "./codes.js";
 import { element, write } from "./dom.js";
 import { showHtml } from "./markdown.js";
 import { number, say } from "./words.js";
@@ -65,7 +66,7 @@ function folded(word) {
 }
 
 function stateOf(hearing, opinion) {
-  if (opinion.state === "absent") return [say("absent", opinion.detail), "absent"];
+  if (opinion.state === "absent") return [say("absent", callText(opinion.code, opinion.detail)), "absent"];
   if (opinion.state === "done") return [say("done"), "done"];
   if (hearing.closed) return [say("stoppedHere"), "absent"];
   return [say(opinion.state), opinion.state];
@@ -81,7 +82,7 @@ function factsOf(opinion) {
   return told.join(" · ");
 }
 
-const whyAgain = (former) => (former.code === "agent_lost" && former.node ? say("agentLost", former.node) : former.detail);
+const whyAgain = (former) => (former.code === "agent_lost" && former.node ? say("agentLost", former.node) : callText(former.code, former.detail));
 
 function doingNow(hearing, id) {
   if (hearing.closed) return "";

@@ -2,6 +2,7 @@
 
 import { attempt, tell } from "./actions.js";
 import { get } from "./api.js";
+import { callText } from "./codes.js";
 import { element, fill } from "./dom.js";
 import { bytes, moment, number, say } from "./words.js";
 
@@ -43,7 +44,7 @@ function card(pc) {
     element("header", {}, element("h3", {}, pc.name), element("span", { class: "tag" }, say(pc.role)),
       element("span", { class: `state ${well && pc.state !== "drained" ? "done" : "absent"}` }, state)),
     element("dl", {}, facts.flatMap(([word, told]) => [element("dt", {}, say(word)), element("dd", {}, told)])),
-    pc.error ? element("p", { class: "wrong" }, pc.error) : null,
+    pc.error ? element("p", { class: "wrong" }, callText(pc.error_code, pc.error)) : null,
     (pc.warnings || []).map((warning) => element("p", { class: "quiet" }, warning)));
 }
 
