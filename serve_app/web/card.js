@@ -23,7 +23,7 @@ export function seatCard(id, seat) {
   function show(hearing, html) {
     const opinion = hearing.voices.get(`opinions/${id}`);
     const revision = hearing.voices.get(`revision/${id}`);
-    const [word, what] = stateOf(hearing, opinion);
+    const [word, what] = stateOf(hearing, opinion, seat.model);
     state.className = `state ${what}`;
     write(state, word);
     node.hidden = !opinion.node;
@@ -65,10 +65,11 @@ function folded(word) {
   };
 }
 
-function stateOf(hearing, opinion) {
+function stateOf(hearing, opinion, model) {
   if (opinion.state === "absent") return [say("absent", callText(opinion.code, opinion.detail)), "absent"];
   if (opinion.state === "done") return [say("done"), "done"];
   if (hearing.closed) return [say("stoppedHere"), "absent"];
+  if (opinion.state === "waiting" && hearing.loading.has(model)) return [say("loadingModel", model), "waiting"];
   return [say(opinion.state), opinion.state];
 }
 

@@ -36,10 +36,11 @@ function card(pc) {
     ...power(pc.energy),
     ["onDisk", [names(pc.models, "size")]],
     ["inMemory", [names(pc.loaded, "size")]],
+    ...(pc.max_models ? [["slots", [say("slotsText", pc.agents.length, pc.max_models)]]] : []),
     ["callsNow", [String(pc.calls ?? 0)]],
   ];
   const well = pc.connected && !pc.breaker_open;
-  const state = well ? say(pc.state || "serving") : say("unreachable");
+  const state = well ? say(pc.state || "serving") : say(pc.connected ? "breakerOpen" : "unreachable");
   return element("article", { class: "card pc", "aria-label": pc.name },
     element("header", {}, element("h3", {}, pc.name), element("span", { class: "tag" }, say(pc.role)),
       element("span", { class: `state ${well && pc.state !== "drained" ? "done" : "absent"}` }, state)),

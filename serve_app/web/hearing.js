@@ -3,12 +3,12 @@
 export const CHAIRMAN = "chairman";
 const STAGE_OF = { opinion_delta: "opinions", review_delta: "review", revision_delta: "revision", synthesis_delta: "synthesis" };
 
-/** A session before its first event. */
+/** A session before its first event. `loading`: models that PCs load now; no event tells of it. */
 export function silence() {
   return {
     request: null, seats: new Map(), chairman: "", mode: "standard", procedure: {}, stage: "pending", stages: [],
     voices: new Map(), reviews: [], ballots: [], ranking: null, answer: null, draft: null, calls: [],
-    absences: [], notices: [], closed: null, startedAt: 0,
+    absences: [], notices: [], loading: new Set(), closed: null, startedAt: 0,
   };
 }
 

@@ -9,12 +9,12 @@ import { absenceText, endText, noticeText } from "./codes.js";
 import { showCosts } from "./costs.js";
 import { element, fill, write } from "./dom.js";
 import { earlierSection, goOn } from "./follow.js";
-import { hear, silence } from "./hearing.js";
+import { CHAIRMAN, hear, silence } from "./hearing.js";
 import { showMatrix, showRanking } from "./judges.js";
 import { number, say } from "./words.js";
 
 const SHOW_MS = 60;
-const QUEUE_MS = 2000;
+const LOOK_MS = 1000;
 const WORTH_ASKING = new Set(["opinion", "revision", "review", "ranking", "final_answer", "session_closed"]);
 const STEPS = ["opinions", "review", "revision", "synthesis", "guard"];
 
@@ -39,7 +39,7 @@ export function watchView(box, { id, seat }) {
     await call("DELETE", sessionPath(id));
   }).then((done) => { if (!done) { place.stop.disabled = false; place.stop.textContent = say("stop"); } }));
   listen();
-  waitInQueue();
+  waitAlong();
 
   async function listen() {
     try {
@@ -66,16 +66,23 @@ export function watchView(box, { id, seat }) {
     soon();
   }
 
-  /** The place in the queue, as long as no PC has come to the question. */
-  async function waitInQueue() {
-    while (!left.signal.aborted && !hearing.closed && !begun()) {
-      await new Promise((resolve) => setTimeout(resolve, QUEUE_MS));
-      if (begun() || hearing.closed || left.signal.aborted) break;
-      queue = (await get(sessionPath(id)).catch(() => null))?.queue ?? null;
+  /** As long as somebody waits: the place in the queue, until a PC has come to the question, and
+   * which models are being loaded. */
+  async function waitAlong() {
+    while (!left.signal.aborted && !hearing.closed) {
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+      if (left.signal.aborted || hearing.closed) return;
+      if (!somebodyWaits()) continue;
+      const [mine, pcs] = await Promise.all([begun() ? null : get(sessionPath(id)), get("/api/cluster/nodes")]).catch(() => []);
+      queue = mine?.queue ?? null;
+      hearing.loading = new Set(pcs?.nodes.flatMap((pc) => pc.loading));
       soon();
     }
-    queue = null;
-    soon();
+  }
+
+  function somebodyWaits() {
+    if (hearing.stage === "synthesis" && !hearing.voices.has(`synthesis/${CHAIRMAN}`)) return true;
+    return [...hearing.voices.values()].some((one) => one.state === "waiting");
   }
 
   function begun() {
@@ -111,7 +118,8 @@ export function watchView(box, { id, seat }) {
     const speaking = [...hearing.voices.entries()].filter(([key]) => key.startsWith(`${stage}/`)).map(([, one]) => one);
     const done = speaking.filter((one) => one.state === "done" || one.state === "absent").length;
     const count = speaking.length > 1 ? ` ${done}/${speaking.length}` : "";
-    const waits = queue ? ` ${say("queue", queue.place, number(queue.eta_s))}` : "";
+    const chairLoads = stage === "synthesis" && !speaking.length && hearing.loading.has(hearing.chairman);
+    const waits = queue && !begun() ? ` ${say("queue", queue.place, number(queue.eta_s))}` : chairLoads ? `: ${say("loadingModel", hearing.chairman)}` : "";
     const line = hearing.closed?.error ? say("errorWhy", endText(hearing.closed)) : `${say(stage)}${count}${waits}`;
     write(place.stage, there || hearing.closed ? line : say("lost"));
     place.stage.className = `stage ${hearing.closed ? hearing.closed.outcome : "open"}`;

@@ -99,6 +99,16 @@ async def test_who_thinks_and_who_waits_in_the_queue_is_shown(
         await expect(page.locator("article.seat-card .state.waiting")).to_have_count(3)
 
 
+async def test_a_model_that_is_loaded_first_is_told(tmp_path: Path, visit: Visiting) -> None:
+    async with council(tmp_path, load_s=3.0) as base, visit(base) as visitor:
+        await visitor.question(QUESTION)
+        seat = visitor.page.locator("article.seat-card", has_text="beta:1b")
+        await expect(seat.locator(".state")).to_have_text("loading beta:1b …")
+        await expect(seat.locator(".state")).to_have_text("done")
+        await visitor.go("cluster")
+        await expect(visitor.page.locator("article.pc")).to_contain_text("3 of 3 used")
+
+
 async def test_stop_cancels(tmp_path: Path, visit: Visiting) -> None:
     async with (
         council(tmp_path, ("*", silence("Half a thought"))) as base,
