@@ -2,7 +2,7 @@
 // that has no words here is told as the service words it.
 
 import { CHAIRMAN, nameOf } from "./hearing.js";
-import { language, say } from "./words.js";
+import { language, number, say } from "./words.js";
 
 /** Requests that were refused. */
 const PROBLEMS = {
@@ -65,6 +65,16 @@ const NOTICES = {
   chairman_failed_best_opinion_stands: "Aucun président n’a répondu ; le meilleur avis tient lieu de réponse.",
 };
 
+/** What there is to say of a ranking; {0} = the seats, {1} and {2} = numbers. */
+const REMARKS = {
+  first: "{1} juge(s) sur {2} placent {0} en tête",
+  shared_first: "{0} se partagent la première place",
+  uncompared_first: "{0} est en tête par sa note moyenne : aucun bulletin ne le compare à un autre",
+  hardly_agree: "les juges ne s’accordent guère",
+  close: "entre les deux premiers, rien n’est tranché",
+  alike: "les {1} bulletins se ressemblent tant qu’ils pourraient ne peser que {2}",
+};
+
 /** Fields that are not valid, by pydantic's type; {0} = the bound that the form has. */
 const FIELDS = {
   less_than_equal: "Au plus {0}.",
@@ -100,6 +110,15 @@ export function fieldText({ type, msg }, input) {
 export function absenceText(hearing, { agent_id, stage, code, detail }) {
   const who = agent_id === CHAIRMAN ? say("chairman") : nameOf(hearing, agent_id);
   return say("absentIn", who, say(stage), callText(code, detail));
+}
+
+/** The sentence about how far the judges agree. Sessions of old have no remarks. */
+export function agreementText(hearing, { remarks, sentence }) {
+  if (language() === "en" || !remarks?.length) return sentence;
+  const list = new Intl.ListFormat(language());
+  const told = remarks.map(({ code, agent_ids, counts }) =>
+    inWords(REMARKS, code, code, list.format(agent_ids.map((id) => nameOf(hearing, id))), ...counts.map((count) => number(count, 1))));
+  return `${told.join(" ; ")}.`;
 }
 
 /** A notice of a session; one that tells of an absence has the absence's code. */

@@ -1,6 +1,6 @@
 // What the judges said: who gave whom what, and the ranking that came of it.
 
-import { callText } from "./codes.js";
+import { agreementText, callText } from "./codes.js";
 import { element, fill, table } from "./dom.js";
 import { nameOf, votes, whyNoVote } from "./hearing.js";
 import { number, say } from "./words.js";
@@ -48,7 +48,7 @@ export function showRanking(box, hearing) {
     consensus ? number(one.points, 2) : number(one.mean_score, 1), String(one.votes),
   ]);
   fill(box, element("h2", {}, say("ranking")), table(say("ranking"), head, rows, "ranking"),
-    agreement ? element("p", {}, agreement.sentence) : null,
+    agreement ? element("p", {}, agreementText(hearing, agreement)) : null,
     count?.winner ? element("p", {}, say("counted", count.votes, Object.keys(count.answers).length, count.winner)) : null);
 }
 

@@ -184,6 +184,7 @@ async def test_what_the_service_says_is_told_in_french_and_a_draft_is_not_called
         await expect(page.locator("section.notes li")).to_have_text(
             "Expert_Gamma était absent, Avis : autre chose qu’Ollama répond là"
         )
+        await expect(page.locator("section.places p")).to_contain_text("est en tête par sa note")
         await visitor.go("constructor")
         await expect(page.locator("h1")).to_have_text("Il n’y a rien ici.")
         assert await page.title() == "Il n’y a rien ici. – Conseil de LLM"

@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Iterator
+from typing import get_args
 
 from actors.council.asking.outcomes import FORGOTTEN, TRIMMED
 from actors.council.deliberation import CERTAIN, WAITING
 from actors.council.session import RETURNED
 from actors.council.steps import FALLBACK_CHAIRMAN, FALLBACK_OPINION
 from actors.errors import CouncilError, CouncilFailed, ModelCallError, RequestError, Unavailable
+from actors.messages.events import Remark
 from serve_app.routes.page import WEB
 
 NOT_OF_THE_PAGE = {"bad_request", "unsupported_media_type", "idempotency_key_reused"}
@@ -46,3 +48,7 @@ def test_every_notice_has_words() -> None:
 
 def test_every_end_without_an_answer_has_words() -> None:
     assert codes(CouncilFailed) - {CouncilFailed.code} <= table("ENDS")
+
+
+def test_every_remark_on_a_ranking_has_words() -> None:
+    assert set(get_args(Remark.model_fields["code"].annotation)) <= table("REMARKS")
