@@ -48,7 +48,7 @@ def main() -> None:
         record=True, width=COLUMNS, file=io.StringIO(), color_system="truecolor", highlight=False
     )
     vars(views).update(out=console, say=lambda text, style="": console.print(plain(text, style)))
-    draw(client_of(Settings()), console)
+    draw(client_of(Settings.load()), console)
     drawn = console.export_svg(title="LLM Council on Ray")
     PICTURE.write_text(NOT_OURS.sub("", drawn))
 

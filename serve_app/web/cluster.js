@@ -36,7 +36,7 @@ function card(pc) {
     ...power(pc.energy),
     ["onDisk", [names(pc.models, "size")]],
     ["inMemory", [names(pc.loaded, "size")]],
-    ...(pc.max_models ? [["slots", [say("slotsText", pc.agents.length, pc.max_models)]]] : []),
+    ...(pc.agents && pc.max_models ? [["slots", [say("slotsText", pc.agents.length, pc.max_models)]]] : []),
     ["callsNow", [String(pc.calls ?? 0)]],
   ];
   const well = pc.connected && !pc.breaker_open;

@@ -89,6 +89,9 @@ const FIELDS = {
   value_error: "Pas accepté : trop long, ou avec un caractère qui ne peut être écrit.",
 };
 
+/** Fields whose value is a text. */
+const TEXTS = ["query", "name", "system"];
+
 /** How a session ended that has no answer: short, the notes tell the rest. */
 const ENDS = { no_opinions: "endNoOpinions", no_quorum: "endNoQuorum", deadline: "endDeadline", cancelled: "endCancelled" };
 
@@ -101,8 +104,10 @@ export const problemText = (code, detail) => inWords(PROBLEMS, code, detail);
 export const callText = (code, detail) => inWords(CALLS, code, detail);
 export const endText = (closed) => (Object.hasOwn(ENDS, closed.error_code) ? say(ENDS[closed.error_code]) : closed.error);
 
-/** `input`: where it was typed, if the page has it. */
-export function fieldText({ type, msg }, input) {
+/** `input`: where it was typed, if the page has it. What is wrong with a value that is no text is told
+ * by no type. */
+export function fieldText({ loc, type, msg }, input) {
+  if (type === "value_error" && !TEXTS.includes(loc.at(-1))) return msg;
   const bound = { less_than_equal: input?.max, greater_than_equal: input?.min }[type];
   return bound === "" ? msg : inWords(FIELDS, type, msg, bound);
 }
