@@ -84,6 +84,7 @@ class Duties:
             calls=sum(agent.busy for agent in agents),
             max_models=entry.view.ollama,
             agents=tuple(sorted(agent.model for agent in agents)),
+            loading=tuple(sorted(agent.model for agent in agents if agent.state == "starting")),
             owed=tuple(sorted(needed.get(node, ()))),
         )
 

@@ -190,16 +190,27 @@ class Dispute(Message):
     votes: tuple[int, int]
 
 
+class Remark(Message):
+    """Something to say of a ranking. `first`: `counts` = how many judges put it first, of how many;
+    `alike`: the ballots, and as how many they may weigh."""
+
+    code: Literal["first", "shared_first", "uncompared_first", "hardly_agree", "close", "alike"]
+    agent_ids: tuple[str, ...] = ()
+    counts: tuple[float, ...] = ()
+
+
 class Agreement(Message):
     """How far the judges agree. `kendall_w` 0 (opposite, or by chance) to 1 (one order), None where
     no two judges share two answers; `krippendorff_alpha` of the scores, 1 = equal, 0 = by chance;
-    `effective_votes`: the independent ballots that these weigh as much as."""
+    `effective_votes`: the independent ballots that these weigh as much as. `sentence`: the remarks
+    in English."""
 
     ballots: int
     kendall_w: float | None = None
     krippendorff_alpha: float | None = None
     effective_votes: float | None = None
     disputes: tuple[Dispute, ...] = ()
+    remarks: tuple[Remark, ...] = ()
     sentence: str
 
 

@@ -113,7 +113,8 @@ class NodeReport(Message):
 
 class NodeStanding(Message):
     """How a PC takes part. `calls` = model calls that run there now; `agents` = models that sit
-    there; `owed` = models that open councils may still ask for and find nowhere else."""
+    there, `loading` = those of them that are not in memory yet; `owed` = models that open councils
+    may still ask for and find nowhere else."""
 
     name: str
     ip: str
@@ -123,6 +124,7 @@ class NodeStanding(Message):
     calls: int
     max_models: int
     agents: tuple[str, ...] = ()
+    loading: tuple[str, ...] = ()
     owed: tuple[str, ...] = ()
 
 

@@ -1,5 +1,7 @@
 """The program: its help, and the groups of commands that it takes in."""
 
+import shutil
+
 import typer
 
 from serve_app.cli.commands import asking, developing, keeping, measuring, running
@@ -10,6 +12,9 @@ Another PC: ./council up --lan prints the line to type there. \
 Data are in ~/.llm-council (COUNCIL_HOME); ./council down keeps them.
 """
 
+NARROW = 60
+"""Columns below which a frame around the help would cut the options' names."""
+
 program = typer.Typer(
     name="./council",
     help="Several local language models, on several PCs, answer one question together.",
@@ -18,7 +23,7 @@ program = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    rich_markup_mode="rich",
+    rich_markup_mode="rich" if shutil.get_terminal_size().columns >= NARROW else None,
 )
 for group in (running.group, asking.group, measuring.group, keeping.group, developing.group):
     program.add_typer(group)

@@ -16,6 +16,7 @@ from rich.text import Text
 from actors.council.telling.cost import energy
 from serve_app.cli.fitting import Fitting
 from serve_app.cli.hearing import Hearing, Voice, of_stage
+from serve_app.cli.provenance import provenance
 from serve_app.cli.terminal import out, printable, say
 
 TITLES = {
@@ -133,15 +134,13 @@ def place(line: dict[str, Any]) -> str:
 
 
 def print_end(session: dict[str, Any], rich: bool) -> None:
-    """The answer, then what was amiss, then tokens and times."""
+    """The answer, then what was amiss (the notices tell of absences too), then tokens and times."""
     answer = session.get("final_answer")
     if answer:
         names = {agent["agent_id"]: agent["name"] for agent in session.get("agents") or ()}
         _print_answer(answer, names, rich)
-    for notice in session.get("notices") or ():
-        say(f"Note: {notice['detail']}")
-    for absence in session.get("absences") or ():
-        say(f"Note: {absence['agent_id']} was absent in {absence['stage']}: {absence['detail']}")
+    for detail in dict.fromkeys(notice["detail"] for notice in session.get("notices") or ()):
+        say(f"Note: {detail}")
     say("")
     if rich:
         out.print(Fitting(costs(session)))
@@ -161,23 +160,7 @@ def _print_answer(answer: dict[str, Any], names: dict[str, str], rich: bool) -> 
         out.print(Markdown(printable(answer["content"]), hyperlinks=False))
     else:
         say(f"\n# Answer\n\n{answer['content']}")
-    if why := _why_no_synthesis(answer, names):
-        say(f"\n({why})")
-
-
-def _why_no_synthesis(answer: dict[str, Any], names: dict[str, str]) -> str:
-    """What the answer is, if it is not the chairman's synthesis."""
-    if answer.get("fallback"):
-        return f"Not the chairman's: {answer['fallback']}"
-    cited = answer.get("sources_cited") or ()
-    whose = names.get(cited[0], cited[0]) if cited else "one seat"
-    guard = answer.get("guard") or {}
-    if guard.get("verdict") == "lost":
-        return (
-            f"The opinion of {whose}: {guard['for_opinion']} judges preferred it to the synthesis, "
-            f"{guard['for_synthesis']} did not."
-        )
-    return f"The opinion of {whose}." if answer.get("basis") == "opinion" else ""
+    say(f"\n({' '.join(provenance(answer, names))})")
 
 
 def costs(session: dict[str, Any]) -> Table:

@@ -6,11 +6,12 @@ import { CHAIRMAN, nameOf } from "./hearing.js";
 import { say } from "./words.js";
 
 export function answerSection(id) {
+  const title = element("h2", { id: "answer" });
   const body = element("div", { class: "text large-text" });
   const by = element("p", { class: "quiet" });
   const notes = element("div", { class: "answer-notes" });
   const whole = element("section", { class: "answer", "aria-labelledby": "answer", hidden: true, tabindex: -1 },
-    element("h2", { id: "answer" }, say("answer")), body, by, notes);
+    title, body, by, notes);
   const lost = element("div", { class: "text" });
   let noted = null;
 
@@ -22,7 +23,8 @@ export function answerSection(id) {
     whole.setAttribute("aria-busy", String(!answer && !hearing.closed));
     const rendered = answer ? html?.final_answer ?? undefined : undefined;
     shown(body, text, rendered);
-    write(by, answer ? madeBy(hearing, answer) : hearing.closed ? "" : say("writing"));
+    write(title, say(hearing.closed && !answer ? "noAnswer" : "answer"));
+    write(by, answer ? madeBy(hearing, answer) : say(hearing.closed ? "noAnswerWhy" : hearing.draft ? "comparing" : "writing"));
     if (answer && noted !== answer) {
       noted = answer;
       fill(notes, sources(hearing, answer), guard(answer.guard, lost));
@@ -43,7 +45,7 @@ function madeBy(hearing, answer) {
   const parts = answer.basis === "opinion"
     ? [say("answerOpinion", answer.sources_cited.map((seat) => nameOf(hearing, seat)).join(", "))]
     : [say("answerBy", answer.model)];
-  if (answer.fallback) parts.push(say("answerFallback", answer.fallback));
+  if (answer.fallback) parts.push(say(answer.basis === "opinion" ? "chairmanSilent" : "chairmanReplaced", hearing.chairman));
   if (answer.cached) parts.push(say("fromCache"));
   if (answer.truncated) parts.push(say("cut"));
   return parts.join(" ");

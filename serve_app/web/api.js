@@ -1,5 +1,7 @@
 // The HTTP interface as the page uses it: the key, problems in plain words, streams that come back.
 
+import { problemText } from "./codes.js";
+
 const KEY = "council-key";
 const AGAIN_MS = 1000;
 const AGAIN_AT_MOST_MS = 10000;
@@ -7,10 +9,10 @@ const AGAIN_AT_MOST_MS = 10000;
 let askForKey = async () => { throw new Error("nobody is there to be asked"); };
 let asking = null;
 
-/** An answer that is no success, as the service words it (RFC 9457). */
+/** An answer that is no success (RFC 9457), in the reader's words where its code has some. */
 export class Problem extends Error {
   constructor(status, told) {
-    super(told.detail || told.title || String(status));
+    super(problemText(told.code, told.detail || told.title || String(status)));
     this.status = status;
     this.code = told.code || "";
     this.errors = told.errors || [];

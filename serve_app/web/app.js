@@ -23,11 +23,11 @@ function show() {
   const [name, id, seat] = parts();
   if (shown.name === name && shown.id === id && shown.stay(seat)) return;
   shown.leave();
-  const view = VIEWS[name];
+  const view = Object.hasOwn(VIEWS, name) ? VIEWS[name] : null;
   const main = place("main");
-  const box = element("div", { class: `view ${name || "ask"}` });
+  const box = element("div", { class: `view ${view ? name || "ask" : ""}` });
   fill(main, box);
-  document.title = say("title");
+  document.title = name === "session" ? say("title") : `${say(view ? name || "ask" : "gone")} – ${say("title")}`;
   const made = view ? view(box, { id, seat, facts }) : fill(box, element("h1", {}, say("gone"))) && null;
   shown = { name, id, leave: made?.leave || (() => {}), stay: made?.stay || (() => false) };
   for (const link of place("nav").querySelectorAll("a")) {

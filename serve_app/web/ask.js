@@ -2,6 +2,7 @@
 
 import { Problem, get, post } from "./api.js";
 import { tell } from "./actions.js";
+import { fieldText } from "./codes.js";
 import { pcCards } from "./cluster.js";
 import { element, fill } from "./dom.js";
 import { keepDraft, lastDraft } from "./draft.js";
@@ -97,11 +98,12 @@ export function askView(box) {
     const left = seats.blame(problem.errors);
     const ofQuestion = left.filter(({ loc }) => loc[0] === "query");
     const isBlank = !question.value.trim();
-    questionWrong.textContent = ofQuestion.map(({ msg }) => (isBlank ? say("noQuestion") : msg)).join(" ");
+    questionWrong.textContent = ofQuestion.map((error) => (isBlank ? say("noQuestion") : fieldText(error))).join(" ");
     question.setAttribute("aria-invalid", String(ofQuestion.length > 0));
     chairman.setAttribute("aria-invalid", String(left.some(({ loc }) => loc[0] === "chairman_model")));
     const isShown = problem.errors.length > 0 && left.length === ofQuestion.length;
-    wrong.textContent = isShown ? say("unfit") : problem.message;
+    const others = left.filter((error) => !ofQuestion.includes(error)).map((error) => fieldText(error));
+    wrong.textContent = isShown ? say("unfit") : others.join(" ") || problem.message;
     const first = form.querySelector("[aria-invalid=true]");
     if (first) first.focus();
     tell("");

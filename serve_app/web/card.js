@@ -1,5 +1,6 @@
 // One seat of a session: its opinion while it is written, where it runs, what it does now.
 
+import { callText } from "./codes.js";
 import { element, write } from "./dom.js";
 import { showHtml } from "./markdown.js";
 import { number, say } from "./words.js";
@@ -22,7 +23,7 @@ export function seatCard(id, seat) {
   function show(hearing, html) {
     const opinion = hearing.voices.get(`opinions/${id}`);
     const revision = hearing.voices.get(`revision/${id}`);
-    const [word, what] = stateOf(hearing, opinion);
+    const [word, what] = stateOf(hearing, opinion, seat.model);
     state.className = `state ${what}`;
     write(state, word);
     node.hidden = !opinion.node;
@@ -64,10 +65,11 @@ function folded(word) {
   };
 }
 
-function stateOf(hearing, opinion) {
-  if (opinion.state === "absent") return [say("absent", opinion.detail), "absent"];
+function stateOf(hearing, opinion, model) {
+  if (opinion.state === "absent") return [say("absent", callText(opinion.code, opinion.detail)), "absent"];
   if (opinion.state === "done") return [say("done"), "done"];
   if (hearing.closed) return [say("stoppedHere"), "absent"];
+  if (opinion.state === "waiting" && hearing.loading.has(model)) return [say("loadingModel", model), "waiting"];
   return [say(opinion.state), opinion.state];
 }
 
@@ -81,7 +83,7 @@ function factsOf(opinion) {
   return told.join(" · ");
 }
 
-const whyAgain = (former) => (former.code === "agent_lost" && former.node ? say("agentLost", former.node) : former.detail);
+const whyAgain = (former) => (former.code === "agent_lost" && former.node ? say("agentLost", former.node) : callText(former.code, former.detail));
 
 function doingNow(hearing, id) {
   if (hearing.closed) return "";

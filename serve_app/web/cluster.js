@@ -2,6 +2,7 @@
 
 import { attempt, tell } from "./actions.js";
 import { get } from "./api.js";
+import { callText } from "./codes.js";
 import { element, fill } from "./dom.js";
 import { bytes, moment, number, say } from "./words.js";
 
@@ -35,15 +36,16 @@ function card(pc) {
     ...power(pc.energy),
     ["onDisk", [names(pc.models, "size")]],
     ["inMemory", [names(pc.loaded, "size")]],
+    ...(pc.agents && pc.max_models ? [["slots", [say("slotsText", pc.agents.length, pc.max_models)]]] : []),
     ["callsNow", [String(pc.calls ?? 0)]],
   ];
   const well = pc.connected && !pc.breaker_open;
-  const state = well ? say(pc.state || "serving") : say("unreachable");
+  const state = well ? say(pc.state || "serving") : say(pc.connected ? "breakerOpen" : "unreachable");
   return element("article", { class: "card pc", "aria-label": pc.name },
     element("header", {}, element("h3", {}, pc.name), element("span", { class: "tag" }, say(pc.role)),
       element("span", { class: `state ${well && pc.state !== "drained" ? "done" : "absent"}` }, state)),
     element("dl", {}, facts.flatMap(([word, told]) => [element("dt", {}, say(word)), element("dd", {}, told)])),
-    pc.error ? element("p", { class: "wrong" }, pc.error) : null,
+    pc.error ? element("p", { class: "wrong" }, callText(pc.error_code, pc.error)) : null,
     (pc.warnings || []).map((warning) => element("p", { class: "quiet" }, warning)));
 }
 

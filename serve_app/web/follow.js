@@ -2,6 +2,7 @@
 
 import { Problem, post } from "./api.js";
 import { shown } from "./card.js";
+import { fieldText } from "./codes.js";
 import { element, fill } from "./dom.js";
 import { say } from "./words.js";
 
@@ -42,6 +43,8 @@ export function goOn(id) {
   });
   return form;
 
+  const why = (error) => error.errors.map((one) => fieldText(one)).join(" ") || error.message;
+
   async function ask() {
     if (button.disabled) return;
     button.disabled = true;
@@ -50,7 +53,7 @@ export function goOn(id) {
       location.hash = `#/session/${session.session_id}`;
     } catch (error) {
       const isBlank = !question.value.trim();
-      wrong.textContent = error instanceof Problem ? (isBlank ? say("noQuestion") : error.message) : say("noService");
+      wrong.textContent = error instanceof Problem ? (isBlank ? say("noQuestion") : why(error)) : say("noService");
       question.setAttribute("aria-invalid", "true");
       question.focus();
     } finally {

@@ -3,12 +3,12 @@
 export const CHAIRMAN = "chairman";
 const STAGE_OF = { opinion_delta: "opinions", review_delta: "review", revision_delta: "revision", synthesis_delta: "synthesis" };
 
-/** A session before its first event. */
+/** A session before its first event. `loading`: models that PCs load now; no event tells of it. */
 export function silence() {
   return {
     request: null, seats: new Map(), chairman: "", mode: "standard", procedure: {}, stage: "pending", stages: [],
     voices: new Map(), reviews: [], ballots: [], ranking: null, answer: null, draft: null, calls: [],
-    absences: [], notices: [], closed: null, startedAt: 0,
+    absences: [], notices: [], loading: new Set(), closed: null, startedAt: 0,
   };
 }
 
@@ -117,11 +117,12 @@ export function votes(hearing) {
   return given;
 }
 
-/** Why a judge gave no vote: what was rejected of its reviews, or why it was absent. */
-export function whyNoVote(hearing, id) {
+/** Why a judge gave no vote: what was rejected of its reviews, or why it was absent, as `tellOf`
+ * words an absence. */
+export function whyNoVote(hearing, id, tellOf) {
   const rejected = hearing.reviews.filter((review) => review.agent_id === id).flatMap((review) => review.rejected);
   const absent = hearing.absences.filter((absence) => absence.stage === "review" && absence.agent_id === id);
-  return [...rejected, ...absent.map((absence) => absence.detail)].join("; ");
+  return [...rejected, ...absent.map(tellOf)].join("; ");
 }
 
 /** The seat's name; the chairman and seats that nobody knows of go by their id. */

@@ -1,13 +1,16 @@
 // What the judges said: who gave whom what, and the ranking that came of it.
 
+import { agreementText, callText } from "./codes.js";
 import { element, fill, table } from "./dom.js";
 import { nameOf, votes, whyNoVote } from "./hearing.js";
 import { number, say } from "./words.js";
 
+const whyNot = (hearing, id) => whyNoVote(hearing, id, ({ code, detail }) => callText(code, detail));
+
 /** The matrix in `box`; hidden as long as there is no review. */
 export function showMatrix(box, hearing) {
   const given = votes(hearing);
-  const judges = [...hearing.seats.keys()].filter((id) => given.has(id) || whyNoVote(hearing, id));
+  const judges = [...hearing.seats.keys()].filter((id) => given.has(id) || whyNot(hearing, id));
   box.hidden = judges.length === 0;
   if (box.hidden) return;
   const focused = box.contains(document.activeElement) ? document.activeElement.dataset.cell : null;
@@ -19,13 +22,13 @@ export function showMatrix(box, hearing) {
   const head = [say("reviewer"), ...[...hearing.seats.keys()].map((id) => nameOf(hearing, id))];
   fill(box, element("h2", {}, say("review")), table(say("whoGave"), head, judges.map(row), "matrix"), why,
     element("ul", { class: "abstentions" }, judges.filter((id) => !given.get(id)?.size).map((id) =>
-      element("li", {}, `${nameOf(hearing, id)} ${say("abstains", whyNoVote(hearing, id) || say("noReason"))}`))));
+      element("li", {}, `${nameOf(hearing, id)} ${say("abstains", whyNot(hearing, id) || say("noReason"))}`))));
   if (focused) box.querySelector(`[data-cell="${CSS.escape(focused)}"]`)?.focus();
 }
 
 function cell(hearing, judge, seat, vote, why) {
   if (judge === seat) return element("span", { class: "quiet", "aria-label": say("noVote") }, "–");
-  if (!vote) return element("span", { class: "quiet", title: whyNoVote(hearing, judge) }, say("noVote"));
+  if (!vote) return element("span", { class: "quiet", title: whyNot(hearing, judge) }, say("noVote"));
   const told = say("gave", nameOf(hearing, judge), nameOf(hearing, seat), vote.score);
   const show = () => fill(why, element("strong", {}, `${told}: `), vote.reasoning || say("noReason"));
   return element("button", {
@@ -45,7 +48,7 @@ export function showRanking(box, hearing) {
     consensus ? number(one.points, 2) : number(one.mean_score, 1), String(one.votes),
   ]);
   fill(box, element("h2", {}, say("ranking")), table(say("ranking"), head, rows, "ranking"),
-    agreement ? element("p", {}, agreement.sentence) : null,
+    agreement ? element("p", {}, agreementText(hearing, agreement)) : null,
     count?.winner ? element("p", {}, say("counted", count.votes, Object.keys(count.answers).length, count.winner)) : null);
 }
 

@@ -1,5 +1,6 @@
 // The seats of a question that is being written: model, name, persona, temperature of each.
 
+import { fieldText } from "./codes.js";
 import { element, fill } from "./dom.js";
 import { say } from "./words.js";
 
@@ -77,11 +78,12 @@ export function seatList(box, catalogue, begin) {
         one.wrong.textContent = "";
         for (const part of Object.values(one.parts)) part.removeAttribute("aria-invalid");
       }
-      return errors.filter(({ loc, msg }) => {
+      return errors.filter((error) => {
+        const { loc } = error;
         const one = loc[0] === "selected_agents" ? seats[loc[1]] : undefined;
         if (!one) return true;
-        one.wrong.textContent += `${msg} `;
         const part = one.parts[loc.at(-1)];
+        one.wrong.textContent += `${fieldText(error, part)} `;
         if (part) part.setAttribute("aria-invalid", "true");
         return false;
       });

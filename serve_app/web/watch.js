@@ -5,15 +5,16 @@ import { Problem, call, events, get, sessionPath } from "./api.js";
 import { attempt, sessionButtons } from "./actions.js";
 import { answerSection } from "./answer.js";
 import { seatCard } from "./card.js";
+import { absenceText, endText, noticeText } from "./codes.js";
 import { showCosts } from "./costs.js";
 import { element, fill, write } from "./dom.js";
 import { earlierSection, goOn } from "./follow.js";
-import { CHAIRMAN, hear, nameOf, silence } from "./hearing.js";
+import { CHAIRMAN, hear, silence } from "./hearing.js";
 import { showMatrix, showRanking } from "./judges.js";
 import { number, say } from "./words.js";
 
 const SHOW_MS = 60;
-const QUEUE_MS = 2000;
+const LOOK_MS = 1000;
 const WORTH_ASKING = new Set(["opinion", "revision", "review", "ranking", "final_answer", "session_closed"]);
 const STEPS = ["opinions", "review", "revision", "synthesis", "guard"];
 
@@ -38,7 +39,7 @@ export function watchView(box, { id, seat }) {
     await call("DELETE", sessionPath(id));
   }).then((done) => { if (!done) { place.stop.disabled = false; place.stop.textContent = say("stop"); } }));
   listen();
-  waitInQueue();
+  waitAlong();
 
   async function listen() {
     try {
@@ -52,7 +53,7 @@ export function watchView(box, { id, seat }) {
       if (left.signal.aborted) return;
       left.abort();
       fill(box, element("h1", {}, say("gone")),
-        element("p", { class: "wrong", role: "alert" }, error instanceof Problem ? error.message : say("noService")));
+        element("p", { class: "wrong", role: "alert" }, error instanceof Problem ? ([404, 422].includes(error.status) ? say("noSession") : error.message) : say("noService")));
     }
   }
 
@@ -65,16 +66,23 @@ export function watchView(box, { id, seat }) {
     soon();
   }
 
-  /** The place in the queue, as long as no PC has come to the question. */
-  async function waitInQueue() {
-    while (!left.signal.aborted && !hearing.closed && !begun()) {
-      await new Promise((resolve) => setTimeout(resolve, QUEUE_MS));
-      if (begun() || hearing.closed || left.signal.aborted) break;
-      queue = (await get(sessionPath(id)).catch(() => null))?.queue ?? null;
+  /** As long as somebody waits: the place in the queue, until a PC has come to the question, and
+   * which models are being loaded. */
+  async function waitAlong() {
+    while (!left.signal.aborted && !hearing.closed) {
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+      if (left.signal.aborted || hearing.closed) return;
+      if (!somebodyWaits()) continue;
+      const [mine, pcs] = await Promise.all([begun() ? null : get(sessionPath(id)), get("/api/cluster/nodes")]).catch(() => []);
+      queue = mine?.queue ?? null;
+      hearing.loading = new Set(pcs?.nodes.flatMap((pc) => pc.loading));
       soon();
     }
-    queue = null;
-    soon();
+  }
+
+  function somebodyWaits() {
+    if (hearing.stage === "synthesis" && !hearing.voices.has(`synthesis/${CHAIRMAN}`)) return true;
+    return [...hearing.voices.values()].some((one) => one.state === "waiting");
   }
 
   function begun() {
@@ -110,15 +118,28 @@ export function watchView(box, { id, seat }) {
     const speaking = [...hearing.voices.entries()].filter(([key]) => key.startsWith(`${stage}/`)).map(([, one]) => one);
     const done = speaking.filter((one) => one.state === "done" || one.state === "absent").length;
     const count = speaking.length > 1 ? ` ${done}/${speaking.length}` : "";
-    const waits = queue ? ` ${say("queue", queue.place, number(queue.eta_s))}` : "";
-    const why = hearing.closed?.error ? `: ${hearing.closed.error}` : "";
-    write(place.stage, there || hearing.closed ? `${say(stage)}${count}${waits}${why}` : say("lost"));
+    const chairLoads = stage === "synthesis" && !speaking.length && hearing.loading.has(hearing.chairman);
+    const waits = queue && !begun() ? ` ${say("queue", queue.place, number(queue.eta_s))}` : chairLoads ? `: ${say("loadingModel", hearing.chairman)}` : "";
+    const line = hearing.closed?.error ? say("errorWhy", endText(hearing.closed)) : `${say(stage)}${count}${waits}`;
+    write(place.stage, there || hearing.closed ? line : say("lost"));
     place.stage.className = `stage ${hearing.closed ? hearing.closed.outcome : "open"}`;
-    const steps = STEPS.filter((step) => hearing.stages.includes(step) || (hearing.mode !== "fast" && ["opinions", "review", "synthesis"].includes(step)) || step === "opinions");
-    const passed = (step) => hearing.stages.includes(step) && step !== stage;
-    fill(place.steps, steps.map((step) => element("li", {
-      class: step === stage ? "now" : passed(step) ? "past" : "", "aria-current": step === stage ? "step" : null,
+    fill(place.steps, STEPS.filter(isDue).map((step) => element("li", {
+      class: classOf(step), "aria-current": step === stage ? "step" : null,
     }, say(step))));
+  }
+
+  /** Whether the council goes, went or will go through that stage. */
+  function isDue(step) {
+    if (hearing.stages.includes(step) || step === "opinions") return true;
+    if (hearing.mode === "fast") return false;
+    return ["review", "synthesis"].includes(step) || (step === "guard" && !hearing.closed && hearing.procedure.guard);
+  }
+
+  /** Where it ended without an answer, the last stage that was begun was not done. */
+  function classOf(step) {
+    if (step === hearing.stage) return "now";
+    if (!hearing.stages.includes(step)) return "";
+    return hearing.closed?.outcome === "error" && step === hearing.stages.at(-1) ? "broken" : "past";
   }
 
   function judges() {
@@ -151,17 +172,16 @@ export function watchView(box, { id, seat }) {
 /** What the reader should know. While it sits, who was absent where no card says so; in the end all
  * that the service says. */
 function showNotes(box, hearing, session) {
-  const who = (id) => (id === CHAIRMAN ? say("chairman") : nameOf(hearing, id));
   const ended = session && ["complete", "error"].includes(session.stage);
-  const told = ended ? session.notices.map((notice) => notice.detail) : [
-    ...hearing.notices.map((notice) => notice.detail),
+  const told = ended ? session.notices.map((notice) => noticeText(hearing, notice)) : [
+    ...hearing.notices.map((notice) => noticeText(hearing, notice)),
     ...hearing.absences.filter(({ stage }) => !["opinions", "review"].includes(stage))
-      .map((absence) => say("absentIn", who(absence.agent_id), say(absence.stage), absence.detail)),
+      .map((absence) => absenceText(hearing, absence)),
   ];
   const bad = ended ? session.degraded : hearing.notices.some((notice) => notice.degrades);
   box.hidden = told.length === 0;
   box.className = bad ? "notes degraded" : "notes";
-  fill(box, element("h2", {}, say(bad ? "degraded" : "noticed")), element("ul", {}, told.map((one) => element("li", {}, one))));
+  fill(box, element("h2", {}, say(bad ? "degraded" : "noticed")), element("ul", {}, [...new Set(told)].map((one) => element("li", {}, one))));
 }
 
 /** The parts of the view, in the order in which they are read. */

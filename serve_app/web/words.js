@@ -78,12 +78,21 @@ const WORDS = {
   guard: ["Guard", "Garde"],
   complete: ["Complete", "Terminé"],
   error: ["Ended without an answer", "Terminé sans réponse"],
+  errorWhy: ["Ended without an answer: {0}", "Terminé sans réponse : {0}"],
+  endNoOpinions: ["no seat gave an opinion.", "aucun siège n’a donné d’avis."],
+  endNoQuorum: ["too few seats gave an opinion.", "trop peu de sièges ont donné un avis."],
+  endDeadline: ["its deadline passed.", "l’échéance est passée."],
+  endCancelled: ["it was stopped.", "elle a été arrêtée."],
   queue: ["Place {0} in the queue, about {1} s to wait.", "Place {0} dans la file, environ {1} s d’attente."],
   lost: ["The connection is lost; trying again …", "Connexion perdue ; nouvel essai …"],
   answer: ["Answer", "Réponse"],
   answerBy: ["By {0}.", "Par {0}."],
   answerOpinion: ["This is the opinion of {0} as it stands.", "C’est l’avis de {0} tel quel."],
-  answerFallback: ["Stood in for the chairman: {0}.", "À la place du président : {0}."],
+  chairmanSilent: ["No chairman gave an answer.", "Aucun président n’a répondu."],
+  chairmanReplaced: ["It stood in for the chairman’s model, {0}, which gave no answer.", "Il a remplacé le modèle du président, {0}, qui n’a rien répondu."],
+  comparing: ["The guard compares it with the best opinion …", "La garde le compare au meilleur avis …"],
+  noAnswer: ["Draft of the synthesis", "Ébauche de la synthèse"],
+  noAnswerWhy: ["What the chairman had written when the session ended. It is not the council’s answer.", "Ce que le président avait écrit à la fin de la session. Ce n’est pas la réponse du conseil."],
   writing: ["The chairman is writing …", "Le président rédige …"],
   sources: ["Sources", "Sources"],
   guardStands: ["The guard let the synthesis stand. Judges for it: {0}, for the best opinion: {1}, for neither: {2}.",
@@ -96,6 +105,7 @@ const WORDS = {
   degraded: ["Something went wrong on the way:", "Quelque chose s’est mal passé :"],
   noticed: ["Notes", "Remarques"],
   waiting: ["waiting", "en attente"],
+  loadingModel: ["loading {0} …", "chargement de {0} …"],
   asked: ["asked", "interrogé"],
   thinking: ["thinking …", "réfléchit …"],
   speaking: ["writing", "écrit"],
@@ -179,6 +189,9 @@ const WORDS = {
   onDisk: ["Models on disk", "Modèles sur disque"],
   inMemory: ["Models in memory", "Modèles en mémoire"],
   noModels: ["none", "aucun"],
+  slots: ["Places for models", "Places pour modèles"],
+  slotsText: ["{0} of {1} used", "{0} sur {1} occupées"],
+  breakerOpen: ["left out for now: calls failed", "mis à l’écart : des appels ont échoué"],
   callsNow: ["Calls now", "Appels en cours"],
   joinTitle: ["Another PC", "Un autre PC"],
   joinClosed: ["This council listens on this PC only. To let others in, type here:", "Ce conseil n’écoute que sur ce PC. Pour en admettre d’autres, tapez ici :"],
@@ -193,6 +206,7 @@ const WORDS = {
   failed: ["That did not work: {0}", "Cela n’a pas marché : {0}"],
   noService: ["The council cannot be reached.", "Le conseil est injoignable."],
   loading: ["Loading …", "Chargement …"],
+  noSession: ["There is no session with that id.", "Il n’y a pas de session de ce nom."],
   gone: ["There is nothing here.", "Il n’y a rien ici."],
 };
 
@@ -222,7 +236,7 @@ export const moment = (text) => new Intl.DateTimeFormat(locale(), { dateStyle: "
 export const seconds = (ms) => (ms < 1000 ? `${number(ms)} ms` : `${number(ms / 1000, 1)} s`);
 
 export function bytes(count) {
-  const units = ["B", "kB", "MB", "GB", "TB"];
+  const units = ["", "k", "M", "G", "T"].map((prefix) => prefix + (language() === "fr" ? "o" : "B"));
   const step = count > 0 ? Math.min(units.length - 1, Math.floor(Math.log10(count) / 3)) : 0;
   return `${number(count / 1000 ** step, step > 2 ? 1 : 0)} ${units[step]}`;
 }

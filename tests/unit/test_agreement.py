@@ -67,7 +67,7 @@ def test_judges_are_compared_on_what_both_judged() -> None:
     found = told(scores, SEATS[:3])
     assert (found.kendall_w, found.effective_votes) == (None, None)
     assert found.krippendorff_alpha is not None and found.krippendorff_alpha > 0.9
-    assert found.sentence.startswith("All 2 judges put Ann first")
+    assert found.sentence.startswith("Both judges put Ann first")
 
 
 def test_who_finds_all_alike_agrees_with_nobody_but_its_like() -> None:

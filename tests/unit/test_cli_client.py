@@ -125,9 +125,13 @@ def test_where_a_question_waits_is_told_until_a_pc_has_come_to_it(
     totals = dict.fromkeys(
         ("total_prompt_tokens", "total_completion_tokens", "total_tokens", "total_duration_ms"), 0
     )
+    answer = {
+        "content": "Light.", "basis": "synthesis", "chairman_model": "c:3b", "sources_cited": [],
+        "fallback": None, "truncated": False, "cached": False, "guard": None,
+    }  # fmt: skip
     session = {
         "session_id": "s", "stage": "complete", "token_usage": totals, "latency_stats": totals,
-        "final_answer": {"content": "Light."}, "queue": None,
+        "final_answer": answer, "queue": None,
     }  # fmt: skip
     away = httpx.Response(503, json={"detail": "Away.", "code": "council_unavailable"})
     second = httpx.Response(200, json=session | {"queue": {"place": 2, "eta_s": 12.4}})

@@ -203,26 +203,6 @@ def test_revisions_and_the_guard_have_panels_of_those_who_speak() -> None:
     assert [name for name, _ in views.finished(ended)][-1] == "guard"
 
 
-@pytest.mark.parametrize(
-    ("answer", "told"),
-    [
-        ({"basis": "synthesis", "fallback": None, "guard": {"verdict": "stands"}}, ""),
-        ({"basis": "opinion", "fallback": None, "guard": None}, "The opinion of Beta."),
-        ({"basis": "opinion", "fallback": "x"}, "Not the chairman's: x"),
-        (
-            {
-                "basis": "opinion",
-                "guard": {"verdict": "lost", "for_opinion": 2, "for_synthesis": 1},
-            },
-            "The opinion of Beta: 2 judges preferred it to the synthesis, 1 did not.",
-        ),
-    ],
-)
-def test_what_the_answer_is_if_not_the_synthesis(answer: dict[str, Any], told: str) -> None:
-    whole = {"sources_cited": ["agent_2"], **answer}
-    assert views._why_no_synthesis(whole, {"agent_2": "Beta"}) == told
-
-
 def test_what_a_model_writes_is_neither_markup_nor_a_terminal_command() -> None:
     text = "[bold]x[/bold] [link=http://evil]y[/link]\x1b]0;owned\x07\x1b[2J\x9b31m"
     shown = drawn(views.live(sitting(OPINIONS, delta(text, 0)), SIZE))

@@ -1,7 +1,10 @@
 """The commands as typed: help that teaches, mistakes in plain words, no traceback."""
 
+import os
 import socket
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -124,6 +127,15 @@ def test_rows_28_and_47_up_refuses_a_store_in_plain_words_before_it_starts_anyth
     assert all(words in shown for words in said) and "Traceback" not in shown
     assert store.read_bytes() == before
     assert not (tmp_path / "ray").exists() and not (tmp_path / "run.json").exists()
+
+
+def test_on_a_narrow_terminal_the_help_cuts_no_name_of_an_option() -> None:
+    told = subprocess.run(
+        [sys.executable, "-m", "serve_app", "ask", "--help"],
+        env={**os.environ, "COLUMNS": "40"}, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    assert all(option in told for option in ("--chairman", "--continue", "--deadline"))
+    assert "…" not in told
 
 
 def test_a_bad_setting_in_the_environment_is_named(

@@ -27,7 +27,11 @@ EVENTS: list[dict[str, Any]] = [
 
 
 def session(stage: str = "complete") -> dict[str, Any]:
-    answer = {"content": "It is the air.", "sources_cited": ["agent_1"], "basis": "synthesis"}
+    answer = {
+        "content": "It is the air.", "sources_cited": ["agent_1"], "basis": "synthesis",
+        "chairman_model": "c:3b", "fallback": None, "truncated": False, "cached": False,
+        "guard": None,
+    }  # fmt: skip
     return {
         "session_id": IDS[0], "query": "Why is the sky blue?", "stage": stage, "notices": [],
         "absences": [], "error": None, "error_code": None, "token_usage": NONE_HELD,
@@ -107,6 +111,17 @@ def test_an_id_may_be_given_by_its_beginning_or_as_the_last() -> None:
         whole_id(client(), "a1")
     with pytest.raises(Stop, match="No session begins with 'zz'"):
         whole_id(client(), "zz")
+
+
+def test_what_went_wrong_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """The notices tell of the absences; a chairman that was asked twice may fail alike twice."""
+    why = "Alpha is missing from opinions: it took too long."
+    notices = [{"code": "timeout", "detail": why, "agent_id": "agent_1"}] * 2
+    gone = {"agent_id": "agent_1", "stage": "opinions", "detail": "it took too long."}
+    views.print_end({**session(), "notices": notices, "absences": [gone]}, rich=False)
+    told = capsys.readouterr().out
+    assert told.count("it took too long") == 1
+    assert "(By c:3b. Sources: Alpha.)" in told
 
 
 def test_in_a_pipe_watch_looks_once(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,16 +13,13 @@ import krippendorff
 import numpy as np
 
 from actors.council.judging.ranking import Array, Scores, duel, tally
+from actors.council.judging.remarks import HARDLY, remarks, sentence
 from actors.messages.events import Agreement, Dispute, PlaceInterval, RankingMethod, Standing
 
 EXACT_UP_TO = 5
 """Judges of whom all draws are looked at: C(9, 5) = 126. Beyond, `DRAWS` by the seed's chance."""
 DRAWS = 200
 CONFIDENCE = 0.9
-HARDLY = 0.3
-"""Kendall's W below which judges are said to hardly agree (weak, in Schmidt 1997, table 2)."""
-ALIKE = 0.5
-"""A share of the ballots below which the effective votes are worth a word."""
 
 
 def agreement(
@@ -40,7 +37,8 @@ def agreement(
         disputes=tuple(_disputes(scores, [s.agent_id for s in standings])),
         sentence="",
     )
-    return figures.model_copy(update={"sentence": _sentence(figures, scores, standings, names)})
+    found = tuple(remarks(figures, scores, standings))
+    return figures.model_copy(update={"remarks": found, "sentence": sentence(found, names)})
 
 
 def divided(scores: Scores) -> bool:
@@ -144,41 +142,3 @@ def _disputes(scores: Scores, candidates: Sequence[str]) -> Iterator[Dispute]:
         if better and worse:
             found.append(Dispute(agent_ids=(one, other), votes=(better, worse)))
     yield from sorted(found, key=lambda d: -min(d.votes) / sum(d.votes))
-
-
-def _sentence(
-    figures: Agreement, scores: Scores, standings: Sequence[Standing], names: Mapping[str, str]
-) -> str:
-    parts = [_who_is_first(scores, standings, names)]
-    if figures.kendall_w is not None and figures.kendall_w < HARDLY:
-        parts.append("the judges hardly agree")
-    if close := _close(standings):
-        parts.append(close)
-    votes = figures.effective_votes
-    if votes is not None and figures.ballots > 2 and votes < ALIKE * figures.ballots:
-        parts.append(f"the {figures.ballots} ballots are so alike that they may weigh as {votes:g}")
-    return "; ".join(parts) + "."
-
-
-def _who_is_first(scores: Scores, standings: Sequence[Standing], names: Mapping[str, str]) -> str:
-    first = [names[s.agent_id] for s in standings if s.place == 1]
-    if len(first) > 1:
-        return f"{', '.join(first[:-1])} and {first[-1]} share the first place"
-    best = standings[0].agent_id
-    ballots = [own for own in scores.values() if best in own and len(own) > 1]
-    if not ballots:
-        return f"{first[0]} is first by its mean score: no ballot compares it with another"
-    top = sum(own[best] == max(own.values()) for own in ballots)
-    if top == len(ballots) > 1:
-        return f"All {top} judges put {first[0]} first"
-    judges = "judge puts" if len(ballots) == 1 else "judges put"
-    return f"{top} of {len(ballots)} {judges} {first[0]} first"
-
-
-def _close(standings: Sequence[Standing]) -> str:
-    if len(standings) < 2 or standings[1].place == 1:
-        return ""
-    interval = standings[1].interval
-    if interval is not None and interval.best == 1:
-        return "first and second are too close to call"
-    return ""

@@ -1,0 +1,136 @@
+// What the service says in English, for readers of another language: by its codes, which stay. A code
+// that has no words here is told as the service words it.
+
+import { CHAIRMAN, nameOf } from "./hearing.js";
+import { language, number, say } from "./words.js";
+
+/** Requests that were refused. */
+const PROBLEMS = {
+  invalid_request: "Un champ de la demande n’est pas valable.",
+  malformed_body: "La demande n’est pas du JSON valable.",
+  body_too_large: "La demande est trop grande.",
+  unauthorized: "Une clé est requise.",
+  too_many_attempts: "Trop d’essais avec une mauvaise clé ; attendez un peu.",
+  foreign_host: "Le conseil ne répond pas sous ce nom d’hôte.",
+  foreign_origin: "Le conseil ne répond pas aux pages d’autres sites.",
+  model_not_available: "Aucun PC n’a ce modèle ; « ollama pull » l’installe.",
+  session_not_found: "Il n’y a pas de session de ce nom.",
+  node_not_found: "Il n’y a pas de PC de ce nom.",
+  session_finished: "La session est déjà terminée.",
+  session_running: "La session est encore en cours ; arrêtez-la d’abord.",
+  queue_full: "Trop de questions attendent ; réessayez plus tard.",
+  unavailable: "Indisponible pour l’instant ; réessayez.",
+  store_unavailable: "Le dépôt des sessions n’est pas accessible en écriture.",
+  superseded: "Le conseil vient de changer de main ; réessayez.",
+  no_model_server: "Aucun PC n’offre de serveur de modèles.",
+  council_unavailable: "Le conseil ne répond pas ; réessayez.",
+  not_found: "Il n’y a rien à cette adresse.",
+  internal: "Une erreur est survenue de notre côté ; le journal du service en dit plus.",
+};
+
+/** Model calls that failed. */
+const CALLS = {
+  node_unreachable: "le serveur de modèles est injoignable",
+  node_gone: "le PC qui a ce modèle a quitté la grappe",
+  model_not_available: "le serveur de modèles n’a pas ce modèle",
+  server_busy: "le serveur de modèles est occupé",
+  timeout: "le serveur de modèles a mis trop de temps",
+  model_load_failed: "le modèle n’a pas pu être chargé",
+  model_crashed: "le modèle s’est arrêté en pleine réponse",
+  truncated_stream: "la réponse s’est interrompue avant sa fin",
+  context_overflow: "la question est plus longue que le contexte du modèle ; raccourcissez-la ou augmentez COUNCIL_NUM_CTX",
+  empty_answer: "le modèle n’a rien répondu",
+  runaway_output: "le modèle a écrit des blancs sans fin",
+  model_not_usable: "ce modèle ne convient pas à cela",
+  bad_call: "le serveur de modèles n’a pas compris l’appel",
+  node_refused: "le serveur de modèles a refusé l’appel",
+  not_ollama: "autre chose qu’Ollama répond là",
+  agent_lost: "l’agent ou son PC a disparu",
+  model_call_failed: "l’appel du modèle a échoué",
+  cancelled: "l’appel a été annulé",
+  deadline: "l’échéance est passée",
+};
+
+/** What the reader should know of a session; {0} = the seat or the chairman. */
+const NOTICES = {
+  truncated: "{0} : coupé à la limite de sortie ; le texte finit en pleine phrase.",
+  abstention: "{0} : son bulletin n’a pas pu être lu et ne compte pas.",
+  no_valid_reviews: "Aucun bulletin n’a pu être lu : les avis ne sont pas classés, le président les a pesés sans classement.",
+  first_is_certain: "Le premier est certain ; aucun bulletin n’y changerait rien. Les autres n’ont pas été attendus.",
+  waiting_for_pc: "Un PC a quitté la grappe ; le conseil l’attend jusqu’à l’échéance.",
+  pc_returned: "{0} : un PC a de nouveau son modèle ; la question lui est reposée.",
+  context_trimmed: "Les réponses ont été raccourcies en leur milieu pour tenir dans le contexte du modèle ; augmentez COUNCIL_NUM_CTX pour l’éviter.",
+  earlier_trimmed: "La conversation est plus longue que sa part du contexte : son début a été raccourci ou omis. Augmentez COUNCIL_NUM_CTX pour l’éviter.",
+  chairman_failed_best_agent_model_stood_in: "Le modèle du président n’a rien répondu ; celui du meilleur avis l’a remplacé.",
+  chairman_failed_best_opinion_stands: "Aucun président n’a répondu ; le meilleur avis tient lieu de réponse.",
+};
+
+/** What there is to say of a ranking; {0} = the seats, {1} and {2} = numbers. */
+const REMARKS = {
+  first: "{1} juge(s) sur {2} placent {0} en tête",
+  shared_first: "{0} se partagent la première place",
+  uncompared_first: "{0} est en tête par sa note moyenne : aucun bulletin ne le compare à un autre",
+  hardly_agree: "les juges ne s’accordent guère",
+  close: "entre les deux premiers, rien n’est tranché",
+  alike: "les {1} bulletins se ressemblent tant qu’ils pourraient ne peser que {2}",
+};
+
+/** Fields that are not valid, by pydantic's type; {0} = the bound that the form has. */
+const FIELDS = {
+  less_than_equal: "Au plus {0}.",
+  greater_than_equal: "Au moins {0}.",
+  string_too_long: "Trop long.",
+  string_too_short: "Ne peut rester vide.",
+  too_long: "Il y en a trop.",
+  missing: "Manque.",
+  finite_number: "Doit être un nombre.",
+  float_type: "Doit être un nombre.",
+  number_type: "Doit être un nombre.",
+  value_error: "Pas accepté : trop long, ou avec un caractère qui ne peut être écrit.",
+};
+
+/** Fields whose value is a text. */
+const TEXTS = ["query", "name", "system"];
+
+/** How a session ended that has no answer: short, the notes tell the rest. */
+const ENDS = { no_opinions: "endNoOpinions", no_quorum: "endNoQuorum", deadline: "endDeadline", cancelled: "endCancelled" };
+
+function inWords(words, code, detail, ...values) {
+  if (language() === "en" || !Object.hasOwn(words, code)) return detail;
+  return words[code].replace(/\{(\d)\}/g, (_, place) => String(values[Number(place)] ?? ""));
+}
+
+export const problemText = (code, detail) => inWords(PROBLEMS, code, detail);
+export const callText = (code, detail) => inWords(CALLS, code, detail);
+export const endText = (closed) => (Object.hasOwn(ENDS, closed.error_code) ? say(ENDS[closed.error_code]) : closed.error);
+
+/** `input`: where it was typed, if the page has it. What is wrong with a value that is no text is told
+ * by no type. */
+export function fieldText({ loc, type, msg }, input) {
+  if (type === "value_error" && !TEXTS.includes(loc.at(-1))) return msg;
+  const bound = { less_than_equal: input?.max, greater_than_equal: input?.min }[type];
+  return bound === "" ? msg : inWords(FIELDS, type, msg, bound);
+}
+
+export function absenceText(hearing, { agent_id, stage, code, detail }) {
+  const who = agent_id === CHAIRMAN ? say("chairman") : nameOf(hearing, agent_id);
+  return say("absentIn", who, say(stage), callText(code, detail));
+}
+
+/** The sentence about how far the judges agree. Sessions of old have no remarks. */
+export function agreementText(hearing, { remarks, sentence }) {
+  if (language() === "en" || !remarks?.length) return sentence;
+  const list = new Intl.ListFormat(language());
+  const told = remarks.map(({ code, agent_ids, counts }) =>
+    inWords(REMARKS, code, code, list.format(agent_ids.map((id) => nameOf(hearing, id))), ...counts.map((count) => number(count, 1))));
+  return `${told.join(" ; ")}.`;
+}
+
+/** A notice of a session; one that tells of an absence has the absence's code. */
+export function noticeText(hearing, { code, detail, agent_id }) {
+  if (language() === "en") return detail;
+  const absence = hearing.absences.find((one) => one.agent_id === agent_id && one.code === code && detail.endsWith(one.detail));
+  if (absence) return absenceText(hearing, absence);
+  const who = agent_id === CHAIRMAN ? say("chairman") : agent_id ? nameOf(hearing, agent_id) : "";
+  return inWords(NOTICES, code, detail, who);
+}
