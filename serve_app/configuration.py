@@ -6,6 +6,7 @@ Knows nothing of the environment; `cluster.settings` reads that.
 from dataclasses import dataclass
 from pathlib import Path
 
+from actors.messages.procedure import Mode
 from serve_app.hosts import LOOPBACK
 
 
@@ -16,8 +17,9 @@ class ApiConfig:
 
     `hosts` are the names that the service goes by. `cors_origins` empty = no CORS. `max_body` in
     bytes: a million characters of any script are read and refused as a field, not as a body.
-    `join_line` is what to type on another PC; it asks for the token there. `task_model`,
-    `task_markers`: of requests that are no questions for a council (`clients/side_requests.py`).
+    `join_line` is what to type on another PC; it asks for the token there. `mode`: of a question
+    that names none. `task_model`, `task_markers`: of requests that are no questions for a council
+    (`clients/side_requests.py`).
     """
 
     version: str
@@ -32,5 +34,6 @@ class ApiConfig:
     max_body: int = 4_200_000
     heartbeat_s: float = 10.0
     join_line: str | None = None
+    mode: Mode = "standard"
     task_model: str | None = None
     task_markers: tuple[str, ...] = ()

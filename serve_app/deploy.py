@@ -60,6 +60,7 @@ def api_config(settings: Settings) -> ApiConfig:
         hosts=known_hosts(settings, socket.gethostname(), own_addresses()),
         cors_origins=settings.cors_origins,
         join_line=join_line_without_token(settings),
+        mode=settings.mode,
         task_model=settings.task_model,
         task_markers=settings.task_markers,
     )

@@ -14,6 +14,7 @@ from fastapi import APIRouter, Header, Response
 from starlette.exceptions import HTTPException
 
 from actors.messages.message import Message
+from actors.messages.procedure import Mode
 from serve_app.routes.answers import Config, json_answer, refusals
 
 WEB = Path(__file__).parents[1] / "web"
@@ -39,10 +40,12 @@ router = APIRouter()
 
 class PageFacts(Message):
     """`locked` = every request needs a key. `dashboard_url` is on PC1's loopback. `join_line` asks
-    for the token where it is typed; None = not known, or nobody can join."""
+    for the token where it is typed; None = not known, or nobody can join. `mode` = that of a
+    question which names none."""
 
     version: str
     locked: bool
+    mode: Mode
     dashboard_url: str | None
     join_line: str | None
 
@@ -79,6 +82,7 @@ async def facts(config: Config) -> Response:
     told = PageFacts(
         version=config.version,
         locked=config.require_key,
+        mode=config.mode,
         dashboard_url=config.dashboard_url,
         join_line=config.join_line,
     )

@@ -13,7 +13,7 @@ const VIEWS = { "": askView, ask: askView, session: watchView, history: historyV
 const place = (id) => document.getElementById(id);
 
 let shown = { name: null, id: null, leave: () => {}, stay: () => false };
-let facts = { version: "", locked: false, dashboard_url: null, join_line: null };
+let facts = { version: "", locked: false, mode: "standard", dashboard_url: null, join_line: null };
 
 /** `#/session/<id>/<seat>` → its parts. */
 const parts = () => location.hash.replace(/^#\/?/, "").split("/").map(decodeURIComponent);

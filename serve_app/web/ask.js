@@ -9,11 +9,11 @@ import { keepDraft, lastDraft } from "./draft.js";
 import { modelChoices, seatList } from "./seats.js";
 import { say } from "./words.js";
 
-const MODES = ["own", "fast", "standard", "thorough"];
+const MODES = ["fast", "standard", "thorough"];
 const NOTHING = { recommended: [], installed: [], nodes: {} };
 
 /** Shows the form in `box`. What is written in it is kept when the reader leaves. */
-export function askView(box) {
+export function askView(box, { facts }) {
   const draft = lastDraft();
   const question = element("textarea", { id: "question", rows: 5, required: true, "aria-describedby": "question-hint question-wrong" }, draft.query);
   const questionWrong = element("p", { id: "question-wrong", class: "wrong" });
@@ -35,7 +35,7 @@ export function askView(box) {
     element("p", { id: "question-hint", class: "quiet" }, say("questionHint")),
     questionWrong,
     goesOn,
-    modes(draft.mode || "own"),
+    modes(draft.mode || facts.mode),
     element("fieldset", { class: "table-of-seats" }, element("legend", {}, say("seats")), seatBox),
     element("label", { class: "line" }, element("span", {}, say("chairman")), chairman),
     wrong,
@@ -71,7 +71,7 @@ export function askView(box) {
       ...earlier,
       ...(agents ? { selected_agents: agents } : {}),
       ...(chairman.value ? { chairman_model: chairman.value } : {}),
-      ...(mode === "own" ? {} : { mode }),
+      ...(mode === facts.mode ? {} : { mode }),
     };
   }
 

@@ -122,6 +122,8 @@ async def test_stop_cancels(tmp_path: Path, visit: Visiting) -> None:
         await expect(page.locator("#stop")).to_be_hidden()
         await expect(page.locator("article.seat-card .state").first).to_have_text("stopped")
         await expect(page.locator("ol.steps .broken")).to_have_text("Opinions")
+        await visitor.go("")
+        await expect(page.get_by_role("radio", name="standard")).to_be_checked()
 
 
 async def test_unfit_choices_say_why(tmp_path: Path, visit: Visiting) -> None:

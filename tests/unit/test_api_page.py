@@ -148,6 +148,7 @@ async def test_what_the_page_is_told_of_this_council(locked: ApiConfig) -> None:
     assert told == {
         "version": "1.2.3",
         "locked": False,
+        "mode": "standard",
         "dashboard_url": "http://127.0.0.1:8265",
         "join_line": None,
     }
