@@ -93,7 +93,7 @@ def test_lines_of_the_log_land_in_the_workers_file_once(url: str) -> None:
     lines = [line for path in folder.glob("worker-*") for line in path.read_text().splitlines()]
     [line] = [json.loads(line) for line in lines if "pc1 is serving" in line]
     assert (line["pc"], line["process"]) == ("pc1", "orchestrator")
-    assert (line["level"], line["logger"]) == ("INFO", "cluster.pool")
+    assert (line["level"], line["logger"]) == ("INFO", "cluster.duties")
 
 
 def test_ollamas_clients_are_served_over_ray(url: str, fake_ollama: FakeOllama) -> None:
