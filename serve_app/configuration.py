@@ -18,6 +18,8 @@ class ApiConfig:
     bytes: a million characters of any script are read and refused as a field, not as a body.
     `join_line` is what to type on another PC; it asks for the token there. `task_model`,
     `task_markers`: of requests that are no questions for a council (`clients/side_requests.py`).
+    `stream_judged`: streams of other clients' protocols have the final answer alone, once it is
+    final (`clients/telling.py`).
     """
 
     version: str
@@ -34,3 +36,4 @@ class ApiConfig:
     join_line: str | None = None
     task_model: str | None = None
     task_markers: tuple[str, ...] = ()
+    stream_judged: bool = False

@@ -62,6 +62,7 @@ def api_config(settings: Settings) -> ApiConfig:
         join_line=join_line_without_token(settings),
         task_model=settings.task_model,
         task_markers=settings.task_markers,
+        stream_judged=settings.stream_answer == "judged",
     )
 
 

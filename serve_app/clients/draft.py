@@ -1,65 +1,81 @@
 """The synthesis while the chairman writes it, as it will read: seats' names where it cites labels.
 
-A citation may come in pieces, so a word is held back as long as it may still be part of one. Folds
-a session's events; knows no protocol.
+A citation may come in pieces, so what may still be part of one is held back, and so are a word and
+the space behind it. Folds a session's events; knows no protocol.
 """
 
 import re
 
 from actors.council.asking.anonymity import MENTION_WORD, labels, reveal
+from actors.council.asking.quoting import fence_tag, unfenced
 from actors.messages.events import (
     LiveEvent,
     OpinionHeard,
     SessionStarted,
     StoredEvent,
     SynthesisDelta,
+    SynthesisDrafted,
 )
 
 _LABELS = r"(?:[A-Z]{1,2}(?:\s{0,3}[,;/&+]|\s{1,3}(?:and|et|und|y|e)\b)?\s{0,3})*"
 _OPEN = re.compile(rf"(?:[\[【][^\]】\n]{{0,80}}|\b(?i:{MENTION_WORD})\s{{1,3}}{_LABELS})\Z")
 """What may still become a citation."""
+_CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`|(?P<open>`[^`\n]*)\Z", re.DOTALL)
+"""Labels in code are none; of a line's code the end has to be seen before it is some."""
+_WORDS = re.compile(
+    r".*[\s\u3001\u3002\u3040-\u30ff\u3400-\u9fff\uff01\uff0c\uff1a\uff1b\uff1f]", re.DOTALL
+)
+"""Chinese and Japanese have no spaces: their words end anywhere."""
 
 
 class Draft:
-    """Of one session: tell it every event, in order. `said`: all that was given out."""
+    """Of one session: tell it every event, in order. `text`: what there is to read, without spaces
+    around it; it may begin anew. `is_whole`: all of it, and a guard is to compare it."""
 
     def __init__(self) -> None:
-        self.said = ""
-        self._text = ""
+        self.text = ""
+        self.is_whole = False
+        self._written = ""
         self._started: SessionStarted | None = None
         self._opinions: set[str] = set()
 
     @property
-    def may_be_replaced(self) -> bool:
-        """Whether a guard compares it with the best opinion before it is the answer."""
-        return self._started is None or self._started.procedure.guard
+    def is_formatted(self) -> bool:
+        """Whether the answer is to be read by a program: what is in brackets is no citation."""
+        form = self._started and self._started.request.answer
+        return bool(form and form.format)
 
-    def piece(self, event: StoredEvent | LiveEvent) -> str:
-        """What there is more to read."""
+    def hear(self, event: StoredEvent | LiveEvent) -> None:
         match event:
             case SessionStarted():
                 self._started = event
             case OpinionHeard():
                 self._opinions.add(event.agent_id)
             case SynthesisDelta(thinking=False):
-                return self._more(event)
-        return ""
+                self._written = self._written[: event.offset] + event.text
+                self.text = self._readable(_settled(self._written))
+            case SynthesisDrafted():
+                self.text, self.is_whole = self._readable(event.content), True
 
-    def _more(self, delta: SynthesisDelta) -> str:
-        self._text = self._text[: delta.offset] + delta.text
-        whole = self._text[: self._text.rfind(" ") + 1] or self._text[: self._text.rfind("\n") + 1]
-        if held := _OPEN.search(whole):
-            whole = whole[: held.start()]
-        shown = reveal(whole, self._names())
-        if not shown.startswith(self.said):
-            return ""  # it began anew: the answer comes once it is whole
-        piece, self.said = shown[len(self.said) :], shown
-        return piece
+    def _readable(self, text: str) -> str:
+        if self._started is None:
+            return ""
+        text = unfenced(text, fence_tag(self._started.seed))
+        return text if self.is_formatted else reveal(text, self._names(self._started))
 
-    def _names(self) -> dict[str, str]:
-        form = self._started and self._started.request.answer
-        if self._started is None or (form and form.format):
-            return {}  # what is in brackets there is no citation
-        seats = {seat.agent_id: seat.name for seat in self._started.seats}
-        given = labels(tuple(self._opinions), self._started.seed)
+    def _names(self, started: SessionStarted) -> dict[str, str]:
+        seats = {seat.agent_id: seat.name for seat in started.seats}
+        given = labels(tuple(self._opinions), started.seed)
         return {label: seats[agent_id] for agent_id, label in given.items()}
+
+
+def _settled(text: str) -> str:
+    """As much of it as reads the same whatever comes next."""
+    words = _WORDS.match(text)
+    whole = words.group() if words else ""
+    for found in _CODE.finditer(whole):
+        if found["open"] is not None:
+            whole = whole[: found.start()]
+            break
+    held = _OPEN.search(whole)
+    return whole[: held.start()] if held else whole

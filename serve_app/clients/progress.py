@@ -22,7 +22,7 @@ STAGES = {
     "review": "Reviews",
     "revision": "Second thoughts",
     "synthesis": "Synthesis",
-    "guard": "Guard",
+    "guard": "The guard compares the synthesis with the best opinion",
 }
 
 

@@ -21,6 +21,8 @@ from cluster.embedded.faults import BadAsk, EngineError
 from cluster.embedded.protocol import VERSION, bare_line, gathered
 from serve_app.clients.council_models import is_council
 from serve_app.clients.side_requests import is_side_request, task_model
+from serve_app.clients.sitting import sitting
+from serve_app.clients.telling import Telling
 from serve_app.configuration import ApiConfig
 from serve_app.ollama import catalogue
 from serve_app.ollama.asks import EmbedAsk, EmbeddingsAsk
@@ -158,7 +160,9 @@ async def _answer(
     if model is None:
         session_id = (await council.open(council_request(ask), None, origin)).session_id
         headers[HEADER] = session_id
-        flow = council_lines(ask, session_id, council, config.heartbeat_s)
+        telling = Telling(exact=config.stream_judged or not ask.stream)
+        sits = sitting(session_id, council, telling, config.heartbeat_s)
+        flow = council_lines(ask, sits, telling)
     else:
         flow = _asked_for(ask.model, model_lines(ask, local_chat(ask, model), council, origin))
     if not ask.stream:

@@ -19,13 +19,15 @@ from actors.messages.requests import Origin
 from cluster.council import Council
 from serve_app.clients.council_models import is_council
 from serve_app.clients.side_requests import is_side_request, task_model
+from serve_app.clients.sitting import sitting
+from serve_app.clients.telling import Telling, answer_of
 from serve_app.configuration import ApiConfig
 from serve_app.openai import shapes
 from serve_app.openai.asks import ChatAsk, EmbeddingsAsk
 from serve_app.openai.faults import Refused, openai_error
 from serve_app.openai.frames import streamed
 from serve_app.openai.retries import Retries
-from serve_app.openai.talk import Talk, answer_of, reason_of, whole
+from serve_app.openai.talk import Talk, reason_of, whole
 from serve_app.openai.translation import council_request, local_chat, local_embedding
 from serve_app.routes.answers import Config, CouncilAtHand, RequestOrigin
 
@@ -151,9 +153,9 @@ async def _council(
     completion = shapes.Completion(ask.model, _now(), {"session_id": session_id})
     if ask.stream:
         talk = Talk(completion, ask.stream_options.include_usage)
-        return await streamed(
-            talk.council(session_id, council, config.heartbeat_s, key is not None), headers
-        )
+        telling = Telling(exact=config.stream_judged)
+        sits = sitting(session_id, council, telling, config.heartbeat_s, kept=key is not None)
+        return await streamed(talk.council(sits, telling), headers)
     session = await council.wait(session_id)
     answer = answer_of(session)
     assert session.final_answer is not None
