@@ -19,6 +19,7 @@ from cluster.embedded.asks import ChatAsk, GenerateAsk, ShowAsk
 from cluster.embedded.exchange import ClientGone, Lines, every, first_of, read, while_connected
 from cluster.embedded.faults import BadAsk, EngineError
 from cluster.embedded.protocol import VERSION, bare_line, gathered
+from serve_app import problems
 from serve_app.clients.council_models import is_council
 from serve_app.clients.side_requests import is_side_request, task_model
 from serve_app.clients.sitting import sitting
@@ -26,7 +27,7 @@ from serve_app.clients.telling import Telling
 from serve_app.configuration import ApiConfig
 from serve_app.ollama import catalogue
 from serve_app.ollama.asks import EmbedAsk, EmbeddingsAsk
-from serve_app.ollama.faults import not_found
+from serve_app.ollama.faults import code_of, not_found
 from serve_app.ollama.talk import NS_PER_MS, Flow, council_lines, model_lines, with_last_words
 from serve_app.ollama.translation import council_request, local_chat, local_embedding
 from serve_app.routes.answers import Config, CouncilAtHand, RequestOrigin
@@ -58,6 +59,9 @@ class OllamaRoute(APIRoute):
             try:
                 return await handle(request)
             except EngineError as error:
+                name, code = problems.request_id(request.scope), code_of(error)
+                problem = problems.from_status(error.status, name, error.text, code)
+                problems.note(problem, request.scope)
                 return JSONResponse({"error": error.text}, error.status)
             except ClientGone:
                 return Response(status_code=GONE)

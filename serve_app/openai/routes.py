@@ -13,10 +13,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from actors.council.table.model_names import canonical
-from actors.errors import ModelNotInstalled
+from actors.errors import InvalidRequest, ModelNotInstalled
 from actors.messages.nodes import InstalledModel
 from actors.messages.requests import Origin
 from cluster.council import Council
+from serve_app import problems
 from serve_app.clients.council_models import is_council
 from serve_app.clients.side_requests import is_side_request, task_model
 from serve_app.clients.sitting import sitting
@@ -47,9 +48,12 @@ class OpenAiRoute(APIRoute):
             try:
                 return await handle(request)
             except Refused as no:
-                status, body = openai_error(
-                    no.status, no.code or "invalid_request", no.sentence, no.param
+                code = no.code or InvalidRequest.code
+                name = problems.request_id(request.scope)
+                problems.note(
+                    problems.from_status(no.status, name, no.sentence, code), request.scope
                 )
+                status, body = openai_error(no.status, code, no.sentence, no.param)
                 return JSONResponse(body, status)
 
         return handled
