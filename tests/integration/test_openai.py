@@ -22,7 +22,7 @@ from openai import AsyncOpenAI, OpenAI
 from actors.messages.procedure import ProcedureDefaults
 from actors.messages.requests import CouncilRequest
 from cluster import api_keys
-from tests.fakes import FakeOllama, replies
+from tests.fakes import FakeModel, FakeOllama, replies
 from tests.fakes.http import Exchange
 from tests.fakes.replies import NDJSON
 from tests.http_council import API, served
@@ -316,6 +316,19 @@ async def test_errors_are_of_the_kinds_that_its_clients_know(tmp_path: Path) -> 
         assert int(full.value.response.headers["retry-after"]) > 0
         await local.cancel(first.session_id)
     assert base
+
+
+async def test_what_a_model_never_can_is_a_bad_request_and_asked_once(tmp_path: Path) -> None:
+    """A 5xx would be asked again by the client itself."""
+    embedder = FakeModel("embedder:1b", ("embedding",))
+    async with FakeOllama((*MODELS, embedder)) as fake, client(tmp_path, fake) as (asking, _):
+        long: Any = [{"role": "user", "content": "word " * 5_000}]
+        with pytest.raises(openai.BadRequestError) as too_long:
+            await asking.chat.completions.create(model="alpha:1b", messages=long)
+        with pytest.raises(openai.BadRequestError, match="does not support chat"):
+            await asking.chat.completions.create(model="embedder:1b", messages=ASKED)
+        assert too_long.value.code == "context_length_exceeded"
+        assert [chat.model for chat in fake.chats] == ["alpha:1b", "embedder:1b"]
 
 
 async def test_its_own_retry_finds_the_session_of_the_first_try(tmp_path: Path) -> None:
