@@ -24,7 +24,7 @@ from serve_app.clients.sitting import sitting
 from serve_app.clients.telling import Telling, answer_of
 from serve_app.configuration import ApiConfig
 from serve_app.openai import shapes
-from serve_app.openai.asks import ChatAsk, EmbeddingsAsk
+from serve_app.openai.asks import ChatAsk, EmbeddingsAsk, wrong_field
 from serve_app.openai.faults import Refused, openai_error
 from serve_app.openai.frames import streamed
 from serve_app.openai.retries import Retries
@@ -169,13 +169,11 @@ async def _council(
 
 
 async def _read(request: Request, kind: type[Ask]) -> Ask:
-    """Raises `Refused`, naming the first field that is wrong. The body is JSON already."""
+    """Raises `Refused`, naming a field that is wrong. The body is JSON already."""
     try:
         return kind.model_validate_json(await request.body())
     except ValidationError as error:
-        fault = error.errors(include_url=False, include_input=False)[0]
-        param = ".".join(map(str, fault["loc"])) or None
-        raise Refused(f"{param or 'The body'}: {fault['msg']}.", param) from None
+        raise Refused(*wrong_field(error)) from None
 
 
 async def _installed(council: Council) -> dict[str, InstalledModel]:

@@ -39,6 +39,7 @@ ASKED: list[Any] = [
     {"role": "user", "content": [{"type": "text", "text": "And at sunset?"}]},
 ]
 SCHEMA = {"type": "object", "properties": {"answer": {"type": "string"}}, "required": ["answer"]}
+AUDIO = {"type": "input_audio", "input_audio": {"data": "", "format": "wav"}}
 TITLE = """### Task:
 Generate a concise, 3-5 word title with an emoji summarizing the chat history.
 ### Output:
@@ -280,7 +281,10 @@ async def test_a_model_by_its_own_name_with_tools_and_pictures(tmp_path: Path) -
         ({"n": 2}, "n has to be 1"),
         ({"tools": [{"type": "function", "function": {"name": "x"}}]}, "calls no tools"),
         ({"messages": [{"role": "assistant", "content": "x"}]}, "last message"),
+        ({"functions": [{"name": "x"}]}, "calls no tools"),
         ({"messages": []}, "messages"),
+        ({"messages": [{"role": "user", "content": [AUDIO]}]}, "one of 'text', 'image_url'"),
+        ({"messages": [{"role": "user", "content": ""}]}, "last message is empty"),
         ({"temperature": 9}, "temperature"),
         ({"response_format": {"type": "json_schema"}}, "json_schema"),
     ],
@@ -316,6 +320,16 @@ async def test_errors_are_of_the_kinds_that_its_clients_know(tmp_path: Path) -> 
         assert int(full.value.response.headers["retry-after"]) > 0
         await local.cancel(first.session_id)
     assert base
+
+
+async def test_texts_become_vectors_and_tokens_are_refused_in_words(tmp_path: Path) -> None:
+    embedder = FakeModel("embedder:1b", ("embedding",))
+    async with FakeOllama([embedder]) as fake, client(tmp_path, fake) as (asking, _):
+        made = await asking.embeddings.create(model="embedder:1b", input=["Hello", "you"])
+        assert len(made.data) == 2 and all(isinstance(n, float) for n in made.data[1].embedding)
+        for tokens in ([1, 2], [[1, 2]]):
+            with pytest.raises(openai.BadRequestError, match="input: send texts"):
+                await asking.embeddings.create(model="embedder:1b", input=tokens)  # type: ignore[arg-type]
 
 
 async def test_what_a_model_never_can_is_a_bad_request_and_asked_once(tmp_path: Path) -> None:

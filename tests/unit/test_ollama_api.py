@@ -360,10 +360,17 @@ class TestLocalModels:
             {"role": "system", "content": "Brief."},
             {"role": "user", "content": "Why?", "images": ["aGk="]},
         ]
+
+    @pytest.mark.parametrize("model", [THINKER, "council"])
+    async def test_what_is_no_question_is_none_for_a_council_either(
+        self, place: Place, model: str
+    ) -> None:
+        asked = len(place.fake.chats)
         for more in ({"raw": True}, {"suffix": "x"}):
             with pytest.raises(ollama.ResponseError) as refused:
-                await place.client.generate(THINKER, "Why?", **more)  # type: ignore[call-overload]
+                await place.client.generate(model, "Why?", **more)  # type: ignore[call-overload]
             assert refused.value.status_code == 400
+        assert len(place.fake.chats) == asked
 
     @pytest.mark.parametrize("inputs", ["Hello", ["Hello", "you"], ""])
     async def test_vectors_are_those_of_the_server(
