@@ -7,8 +7,8 @@ from contextlib import aclosing, suppress
 from actors.errors import CouncilError
 from actors.messages.sessions import CouncilSession
 from cluster.council import Council
+from serve_app.clients.following import followed
 from serve_app.clients.telling import Telling, Told
-from serve_app.streams import batches
 
 Sitting = AsyncGenerator[Told | CouncilSession | None, None]
 """What is told; None is a sign of life; at last the session, which has an answer."""
@@ -21,7 +21,7 @@ async def sitting(
     `CouncilFailed` of a session that ended without an answer."""
     ended = False
     try:
-        async with aclosing(batches(council.events(session_id), heartbeat_s)) as lists:
+        async with aclosing(followed(council, session_id, heartbeat_s)) as lists:
             async for batch in lists:
                 for told in telling.pieces(batch):
                     yield told
