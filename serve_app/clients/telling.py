@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from actors.errors import council_failed
-from actors.messages.events import LiveEvent, StoredEvent
+from actors.messages.events import LiveEvent, SessionStarted, StoredEvent
 from actors.messages.sessions import CouncilSession
 from serve_app.clients.draft import Draft
 from serve_app.clients.progress import Progress
@@ -32,10 +32,11 @@ class Telling:
     """Of one session: tell it every event, in order, and then how it ended. `exact`: the answer is
     the final one and nothing else, as it is for programs, who have asked for a format; then it
     comes in one piece, and what the chairman writes is part of what happens. `replaced`: something
-    stands before the final answer."""
+    stands before the final answer. `page`: where a person can read all of it."""
 
-    def __init__(self, exact: bool) -> None:
+    def __init__(self, exact: bool, page: str) -> None:
         self.replaced = False
+        self._page = page
         self._wants_exact = exact
         self._progress, self._draft = Progress(), Draft()
         self._said = ""
@@ -66,7 +67,8 @@ class Telling:
         if line is None:
             return None
         start, self._in_line = "\n" if self._in_line else "", False
-        return Told(f"{start}{line}\n", is_answer=False)
+        end = f"Its page: {self._page}\n" if isinstance(event, SessionStarted) else ""
+        return Told(f"{start}{line}\n{end}", is_answer=False)
 
     def _written(self) -> Told | None:
         text = self._draft.text

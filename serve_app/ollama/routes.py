@@ -30,7 +30,7 @@ from serve_app.ollama.asks import EmbedAsk, EmbeddingsAsk
 from serve_app.ollama.faults import code_of, not_found
 from serve_app.ollama.talk import NS_PER_MS, Flow, council_lines, model_lines, with_last_words
 from serve_app.ollama.translation import council_request, local_chat, local_embedding
-from serve_app.routes.answers import Config, CouncilAtHand, RequestOrigin
+from serve_app.routes.answers import Config, CouncilAtHand, RequestOrigin, page_of
 
 HEADER = "X-Council-Session"
 ELSEWHERE = (
@@ -164,7 +164,8 @@ async def _answer(
     if model is None:
         session_id = (await council.open(council_request(ask), None, origin)).session_id
         headers[HEADER] = session_id
-        telling = Telling(exact=config.stream_judged or not ask.stream)
+        exact = config.stream_judged or not ask.stream
+        telling = Telling(exact, page_of(request, session_id))
         sits = sitting(session_id, council, telling, config.heartbeat_s)
         flow = council_lines(ask, sits, telling)
     else:

@@ -30,7 +30,7 @@ from serve_app.openai.frames import streamed
 from serve_app.openai.retries import Retries
 from serve_app.openai.talk import Talk, reason_of, whole
 from serve_app.openai.translation import council_request, local_chat, local_embedding
-from serve_app.routes.answers import Config, CouncilAtHand, RequestOrigin
+from serve_app.routes.answers import Config, CouncilAtHand, RequestOrigin, page_of
 
 HEADER = "X-Council-Session"
 NO_RESPONSES = "There is no /v1/responses here; use /v1/chat/completions."
@@ -157,7 +157,7 @@ async def _council(
     completion = shapes.Completion(ask.model, _now(), {"session_id": session_id})
     if ask.stream:
         talk = Talk(completion, ask.stream_options.include_usage)
-        telling = Telling(exact=config.stream_judged)
+        telling = Telling(config.stream_judged, page_of(request, session_id))
         sits = sitting(session_id, council, telling, config.heartbeat_s, kept=key is not None)
         return await streamed(talk.council(sits, telling), headers)
     session = await council.wait(session_id)

@@ -178,7 +178,8 @@ async def test_a_stream_has_the_answer_as_the_chairman_writes_it(
         assert part in told.all("thought")
     last = max(n for n, (kind, _) in enumerate(told.heard) if kind == "answer")
     after = "".join(text for _, text in told.heard[last + 1 :])
-    assert ("The guard compares" in after and "compares the synthesis" in after) is guard
+    assert ("The guard compares" in after and "prefers the " in after) is guard
+    assert f"/#/session/{session.session_id}\n" in told.all("thought")
     assert told.total_tokens == session.total_tokens
 
 

@@ -17,7 +17,7 @@ from tests.fake_council import FakeCouncil, delta
 
 async def begun(council: FakeCouncil) -> tuple[str, Sitting]:
     session_id = (await council.open(CouncilRequest(query="Why?"))).session_id
-    return session_id, sitting(session_id, council, Telling(exact=False), heartbeat_s=0.01)
+    return session_id, sitting(session_id, council, Telling(exact=False, page=""), heartbeat_s=0.01)
 
 
 async def test_a_council_that_is_lost_meanwhile_is_waited_for_and_not_cancelled(
