@@ -17,6 +17,7 @@ from actors.errors import InvalidRequest, ModelNotInstalled
 from actors.messages.nodes import InstalledModel
 from actors.messages.requests import Origin
 from cluster.council import Council
+from cluster.embedded.exchange import ClientGone, while_connected
 from serve_app import problems
 from serve_app.clients.council_models import is_council
 from serve_app.clients.side_requests import is_side_request, task_model
@@ -33,6 +34,7 @@ from serve_app.openai.translation import council_request, local_chat, local_embe
 from serve_app.routes.answers import Config, CouncilAtHand, RequestOrigin, page_of
 
 HEADER = "X-Council-Session"
+GONE = 499
 NO_RESPONSES = "There is no /v1/responses here; use /v1/chat/completions."
 Ask = TypeVar("Ask", bound=BaseModel)
 Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=255, pattern=r"^[!-~]+$")]
@@ -55,6 +57,8 @@ class OpenAiRoute(APIRoute):
                 )
                 status, body = openai_error(no.status, code, no.sentence, no.param)
                 return JSONResponse(body, status)
+            except ClientGone:
+                return Response(status_code=GONE)
 
         return handled
 
@@ -88,11 +92,11 @@ async def chat(
 ) -> Response:
     ask = await _read(request, ChatAsk)
     if not is_council(ask.model):
-        return await _local(ask, ask.model, council, config, origin)
+        return await _local(request, ask, ask.model, council, origin)
     if is_side_request(ask.question, config.task_markers):
         model = task_model(config.task_model, await council.nodes())
         if model is not None:
-            return await _local(ask, model, council, config, origin)
+            return await _local(request, ask, model, council, origin)
     return await _council(request, ask, council, config, origin, key)
 
 
@@ -101,7 +105,7 @@ async def embeddings(request: Request, council: CouncilAtHand, origin: RequestOr
     ask = await _read(request, EmbeddingsAsk)
     if is_council(ask.model):
         raise Refused("A council makes no embeddings; name a model that does.", "model")
-    made = await council.embed(local_embedding(ask), origin)
+    made = await while_connected(request, council.embed(local_embedding(ask), origin))
     data = [
         {"object": "embedding", "index": index, "embedding": _vector(vector, ask.encoding_format)}
         for index, vector in enumerate(made.vectors)
@@ -117,14 +121,15 @@ async def responses() -> Response:
 
 
 async def _local(
-    ask: ChatAsk, model: str, council: Council, config: ApiConfig, origin: Origin
+    request: Request, ask: ChatAsk, model: str, council: Council, origin: Origin
 ) -> Response:
+    """A client that leaves ends the call."""
     question = local_chat(ask, model)
     completion = shapes.Completion(model, _now())
     if ask.stream:
         talk = Talk(completion, ask.stream_options.include_usage)
         return await streamed(talk.local(question, council, origin), {})
-    said = await whole(council.chat(question, origin))
+    said = await while_connected(request, whole(council.chat(question, origin)))
     message: dict[str, Any] = {"content": said.content or None}
     if said.thinking:
         message["reasoning_content"] = said.thinking

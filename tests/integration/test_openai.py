@@ -390,6 +390,17 @@ async def test_who_leaves_a_stream_cancels_its_session(tmp_path: Path) -> None:
             assert (await local.wait(session.session_id)).error_code == "cancelled"
 
 
+async def test_who_leaves_a_model_of_the_cluster_ends_its_call(tmp_path: Path) -> None:
+    async with FakeOllama(MODELS) as fake, client(tmp_path, fake) as (asking, _):
+        fake.always("*", replies.silence("Be"))
+        leaving = asyncio.create_task(
+            asking.chat.completions.create(model="alpha:1b", messages=ASKED)
+        )
+        await fake.until(lambda: fake.chats)
+        leaving.cancel()
+        await fake.until(lambda: fake.cancelled)
+
+
 async def test_who_leaves_a_stream_with_a_key_comes_back_to_its_session(tmp_path: Path) -> None:
     keyed: Any = {"extra_headers": {"Idempotency-Key": "k"}, "stream": True}
     slow = FakeOllama(MODELS, latency_s=0.3)
