@@ -7,7 +7,7 @@ the space behind it. Folds a session's events; knows no protocol.
 import re
 
 from actors.council.asking.anonymity import MENTION_WORD, labels, reveal
-from actors.council.asking.quoting import fence_tag, unfenced
+from actors.council.asking.quoting import fence_tag, untagged
 from actors.messages.events import (
     LiveEvent,
     OpinionHeard,
@@ -26,6 +26,8 @@ _WORDS = re.compile(
     r".*[\s\u3001\u3002\u3040-\u30ff\u3400-\u9fff\uff01\uff0c\uff1a\uff1b\uff1f]", re.DOTALL
 )
 """Chinese and Japanese have no spaces: their words end anywhere."""
+_LINES = re.compile(r".*[.!?:)}\"*|]\n", re.DOTALL)
+"""Lines that end with what is in no citation, and so reads the same whatever comes next."""
 
 
 class Draft:
@@ -36,6 +38,7 @@ class Draft:
         self.text = ""
         self.is_whole = False
         self._written = ""
+        self._done, self._read = 0, ""  # so much of it needs no second look, and reads so
         self._started: SessionStarted | None = None
         self._opinions: set[str] = set()
 
@@ -52,16 +55,27 @@ class Draft:
             case OpinionHeard():
                 self._opinions.add(event.agent_id)
             case SynthesisDelta(thinking=False):
-                self._written = self._written[: event.offset] + event.text
-                self.text = self._readable(_settled(self._written))
+                self._write(event)
             case SynthesisDrafted():
                 self.text, self.is_whole = self._readable(event.content), True
 
+    def _write(self, delta: SynthesisDelta) -> None:
+        """Looks at the last lines only: a long answer comes in thousands of pieces."""
+        if delta.offset < self._done:
+            self._done, self._read = 0, ""
+        self._written = self._written[: delta.offset] + delta.text
+        tail = _settled(self._plain(self._written)[self._done :])
+        self.text = (self._read + self._readable(tail)).strip()
+        if lines := _whole_lines(tail):
+            self._done, self._read = self._done + len(lines), self._read + self._readable(lines)
+
+    def _plain(self, text: str) -> str:
+        return untagged(text, fence_tag(self._started.seed)) if self._started else ""
+
     def _readable(self, text: str) -> str:
-        if self._started is None:
-            return ""
-        text = unfenced(text, fence_tag(self._started.seed))
-        return text if self.is_formatted else reveal(text, self._names(self._started))
+        if self._started is None or self.is_formatted:
+            return text
+        return reveal(text, self._names(self._started))
 
     def _names(self, started: SessionStarted) -> dict[str, str]:
         seats = {seat.agent_id: seat.name for seat in started.seats}
@@ -73,9 +87,19 @@ def _settled(text: str) -> str:
     """As much of it as reads the same whatever comes next."""
     words = _WORDS.match(text)
     whole = words.group() if words else ""
+    code_end = 0
     for found in _CODE.finditer(whole):
         if found["open"] is not None:
             whole = whole[: found.start()]
             break
-    held = _OPEN.search(whole)
+        code_end = found.end()
+    held = _OPEN.search(whole, code_end)
     return whole[: held.start()] if held else whole
+
+
+def _whole_lines(text: str) -> str:
+    """As much of it as need not be looked at again: up to the end of a line that is not in code."""
+    lines = _LINES.match(text)
+    whole = lines.group() if lines else ""
+    in_code = any(found.end() == len(whole) for found in _CODE.finditer(whole))
+    return "" if in_code else whole

@@ -1,8 +1,10 @@
 """The synthesis while it is written reads as it will in the end, in whatever pieces it comes."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,13 +14,15 @@ from actors.messages.calls import CallTiming, TokenUsage
 from actors.messages.events import OpinionHeard, SessionStarted, SynthesisDelta
 from actors.messages.procedure import Procedure
 from actors.messages.requests import AnswerForm, CouncilRequest, Seat
+from serve_app.clients import draft as draft_module
 from serve_app.clients.draft import Draft
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 SEATS = tuple(Seat(agent_id=f"agent_{n}", name=f"Expert_{n}", model="a:1") for n in (1, 2, 3))
 PARTS = ("As ", "[A]", "[B, C]", " Response A ", "and B", "responses A, B and C", " says. ", "x[",
          "] ", "`[A]`", "```\n", "A word. ", "\n", "【C】", "Response ", "A", " ", "`as ", "B` ",
-         "和", "，", "(x) ", f"<review-{fence_tag(7)}>\n", f"</a-{fence_tag(7)}>")  # fmt: skip
+         "和", "，", "(x) ", "Word.\n",
+         f"<review-{fence_tag(7)}>\n", f"</a-{fence_tag(7)}>")  # fmt: skip
 
 
 def started(request: CouncilRequest, guard: bool = False) -> SessionStarted:
@@ -73,6 +77,23 @@ def test_it_comes_word_by_word_with_names_for_labels() -> None:
 def test_labels_in_code_are_none_once_it_is_seen_to_be_some() -> None:
     seen, _ = drafted(["Write `f [A] ", "x` and so ", "on"])
     assert seen[1:3] == ["Write", "Write `f [A] x` and so"]
+    seen, whole = drafted(["`as [A]x[`as ", "on"])
+    assert seen[1] and whole.startswith(seen[1])
+
+
+def test_a_long_answer_is_not_read_from_its_beginning_for_each_word(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked_at: list[int] = []
+
+    def counted(text: str, names: Mapping[str, str]) -> str:
+        looked_at.append(len(text))
+        return reveal(text, names)
+
+    monkeypatch.setattr(draft_module, "reveal", counted)
+    seen, whole = drafted(["As [A] says, ", "and [B]. ", "So it is.\n"] * 200)
+    assert seen[-1] == whole.rstrip() and len(whole) > 5_000
+    assert max(looked_at) < 100
 
 
 def test_languages_without_spaces_come_bit_by_bit() -> None:
