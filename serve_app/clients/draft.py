@@ -1,12 +1,12 @@
 """The synthesis while the chairman writes it, as it will read: seats' names where it cites labels.
 
-A citation may come in pieces, so what may still be part of one is held back, and so are a word and
-the space behind it. Folds a session's events; knows no protocol.
+A citation may come in pieces, so what may still be part of one is held back. Folds a
+session's events; knows no protocol.
 """
 
 import re
 
-from actors.council.asking.anonymity import MENTION_WORD, labels, reveal
+from actors.council.asking.anonymity import MENTION_WORD, begins_mention, labels, reveal
 from actors.council.asking.quoting import fence_tag, untagged
 from actors.messages.events import (
     LiveEvent,
@@ -17,15 +17,17 @@ from actors.messages.events import (
     SynthesisDrafted,
 )
 
-_LABELS = r"(?:[A-Z]{1,2}(?:\s{0,3}[,;/&+]|\s{1,3}(?:and|et|und|y|e)\b)?\s{0,3})*"
-_OPEN = re.compile(rf"(?:[\[【][^\]】\n]{{0,80}}|\b(?i:{MENTION_WORD})\s{{1,3}}{_LABELS})\Z")
+_JOIN = r"(?:\s{0,3}[,;/&+])?(?:\s{0,3}\b(?:and|et|und|y|e)\b)?\s{0,3}"
+_OPEN = re.compile(
+    r"(?:[\[【][^\]】\n]{0,80}[\]】]?"
+    rf"|\b(?i:{MENTION_WORD})\s{{1,3}}(?:[A-Z]{{1,2}}{_JOIN})*)\Z"
+)
 """What may still become a citation."""
 _CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`|(?P<open>`[^`\n]*)\Z", re.DOTALL)
 """Labels in code are none; of a line's code the end has to be seen before it is some."""
-_WORDS = re.compile(
-    r".*[\s\u3001\u3002\u3040-\u30ff\u3400-\u9fff\uff01\uff0c\uff1a\uff1b\uff1f]", re.DOTALL
-)
-"""Chinese and Japanese have no spaces: their words end anywhere."""
+_TAG = re.compile(r"<[^<>\s]*\Z")
+_LAST_WORD = re.compile(r"(?:(?<![^\W\d_])|(?<=\u0301))(?=((?:[^\W\d_]|\u0301)+)\Z)")
+"""Where the last word begins; an accent of its own is part of it, and may end the one before."""
 _LINES = re.compile(r".*[.!?:)}\"*|]\n", re.DOTALL)
 """Lines that end with what is in no citation, and so reads the same whatever comes next."""
 
@@ -65,7 +67,9 @@ class Draft:
             self._done, self._read = 0, ""
         self._written = self._written[: delta.offset] + delta.text
         tail = _settled(self._plain(self._written)[self._done :])
-        self.text = (self._read + self._readable(tail)).strip()
+        text = (self._read + self._readable(tail)).strip()
+        if not delta.offset or not self.text.startswith(text):
+            self.text = text
         if lines := _whole_lines(tail):
             self._done, self._read = self._done + len(lines), self._read + self._readable(lines)
 
@@ -85,14 +89,18 @@ class Draft:
 
 def _settled(text: str) -> str:
     """As much of it as reads the same whatever comes next."""
-    words = _WORDS.match(text)
-    whole = words.group() if words else ""
+    whole = text
+    if tag := _TAG.search(whole):
+        whole = whole[: tag.start()]
     code_end = 0
     for found in _CODE.finditer(whole):
         if found["open"] is not None:
             whole = whole[: found.start()]
             break
         code_end = found.end()
+    words = [found[1] for found in _LAST_WORD.finditer(whole, code_end)]
+    if mention := next(filter(begins_mention, words), None):
+        whole = whole.removesuffix(mention)
     held = _OPEN.search(whole, code_end)
     return whole[: held.start()] if held else whole
 

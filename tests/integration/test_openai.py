@@ -228,7 +228,7 @@ async def test_a_chairman_that_is_lost_begins_anew_behind_a_line(tmp_path: Path)
         (session,) = await local.sessions(1, None, None)
         final = (await local.session(session.session_id)).final_answer
     assert final is not None and final.attempts == 2 and told.council["replaced"] is True
-    broken = "Once upon a time there\n\n---\n\nThe answer above broke off; it begins anew:\n\n"
+    broken = "Once upon a time there was\n\n---\n\nThe answer above broke off; it begins anew:\n\n"
     assert told.all("answer") == broken + final.content
     assert "is asked again" in told.all("thought")
 

@@ -21,7 +21,8 @@ AT = datetime(2026, 1, 1, tzinfo=UTC)
 SEATS = tuple(Seat(agent_id=f"agent_{n}", name=f"Expert_{n}", model="a:1") for n in (1, 2, 3))
 PARTS = ("As ", "[A]", "[B, C]", " Response A ", "and B", "responses A, B and C", " says. ", "x[",
          "] ", "`[A]`", "```\n", "A word. ", "\n", "【C】", "Response ", "A", " ", "`as ", "B` ",
-         "和", "，", "(x) ", "Word.\n",
+         "和", "，", "(x) ", "Word.\n", "B", "an", "d ",
+         "and ", ", ", "(", "Re\u0301", "ponses ", "e", "x",
          f"<review-{fence_tag(7)}>\n", f"</a-{fence_tag(7)}>")  # fmt: skip
 
 
@@ -68,10 +69,13 @@ def test_it_only_grows_and_is_how_the_answer_begins(parts: list[str], size: int)
         assert after.startswith(before)
 
 
-def test_it_comes_word_by_word_with_names_for_labels() -> None:
+def test_it_comes_at_once_but_for_what_may_become_a_citation() -> None:
     seen, whole = drafted(["It scatters, ", "as [", "A", ", B] say", ". So it ", "is"])
-    assert seen[1] == "It scatters," and seen[-1] == whole.removesuffix(" is")
-    assert "[Expert_" in seen[-1]
+    assert seen[1] == "It scatters," and seen[2:5] == ["It scatters, as"] * 2 + [
+        whole.removesuffix(". So it is")
+    ]
+    assert "[Expert_" in seen[4] and seen[-1] == whole
+    assert drafted(["The Resp", "onse", " A", " says"])[0][1:4] == ["The"] * 3
 
 
 def test_labels_in_code_are_none_once_it_is_seen_to_be_some() -> None:

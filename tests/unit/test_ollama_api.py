@@ -107,6 +107,7 @@ class TestTheCouncil:
         assert told.load_duration is not None and told.eval_duration is not None
 
     async def test_a_stream_tells_what_happens_then_the_answer(self, place: Place) -> None:
+        place.fake.script(at("synthesis"), replies.Answer(latency_s=0.3))
         body = {"model": "council:latest", "messages": SKY}
         async with place.http.stream("POST", f"{place.url}/api/chat", json=body) as answer:
             session_id = answer.headers["X-Council-Session"]
@@ -174,7 +175,7 @@ class TestTheCouncil:
         said = heard(told, "content")
         assert whole.final_answer and whole.final_answer.attempts == 2 and told[-1]["replaced"]
         why = "The answer above broke off; it begins anew:"
-        assert said == f"Once upon a time there\n\n---\n\n{why}\n\n{whole.final_answer.content}"
+        assert said == f"Once upon a time there was\n\n---\n\n{why}\n\n{whole.final_answer.content}"
         assert "is asked again" in heard(told, "thinking")
 
     async def test_what_front_ends_ask_beside_it_is_no_session(self, place: Place) -> None:
