@@ -1,6 +1,7 @@
 """A session as it goes on, for a client that is told one text: cancelled when the client leaves.
 Knows no protocol."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 
@@ -17,16 +18,20 @@ Sitting = AsyncGenerator[Told | CouncilSession | None, None]
 async def sitting(
     session_id: str, council: Council, telling: Telling, heartbeat_s: float, kept: bool = False
 ) -> Sitting:
-    """Closing it early cancels the session, unless it is `kept` for who comes back. Raises the
+    """A sign of life after `heartbeat_s` in which nothing was told, however many tokens flowed.
+    Closing it early cancels the session, unless it is `kept` for who comes back. Raises the
     `CouncilFailed` of a session that ended without an answer."""
-    ended = False
+    clock = asyncio.get_running_loop().time
+    ended, last = False, clock()
     try:
         async with aclosing(followed(council, session_id, heartbeat_s)) as lists:
             async for batch in lists:
-                for told in telling.pieces(batch):
+                pieces = telling.pieces(batch)
+                if not pieces and batch and clock() - last < heartbeat_s:
+                    continue
+                for told in pieces or (None,):
                     yield told
-                if not batch:
-                    yield None
+                last = clock()
         session = await council.wait(session_id)
         ended = True
     finally:

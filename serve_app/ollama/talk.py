@@ -49,11 +49,11 @@ async def council_lines(ask: ChatAsk | GenerateAsk, sits: Sitting, telling: Tell
             if isinstance(one, CouncilSession):
                 more = {SESSION: one.session_id, REPLACED: telling.replaced}
                 yield _end_of_session(ask, one) | more
-            elif one is None:
-                yield text_line(ask, Piece(), _now())
-            elif one.is_answer:
+            elif one is not None and one.is_answer:
                 yield text_line(ask, Piece(text=one.text), _now())
-            elif ask.thinks is not False:
+            elif one is None or ask.thinks is False:
+                yield text_line(ask, Piece(), _now())
+            else:
                 yield text_line(ask, Piece(thinking=one.text), _now())
 
 

@@ -1,6 +1,7 @@
 """A stream of an answer, while the council is lost and found, and while its reader sleeps."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 
 import pytest
@@ -12,7 +13,7 @@ from serve_app import streams
 from serve_app.clients import following
 from serve_app.clients.sitting import Sitting, sitting
 from serve_app.clients.telling import Telling, Told
-from tests.fake_council import FakeCouncil, delta
+from tests.fake_council import AnyEvent, FakeCouncil, delta
 
 
 async def begun(council: FakeCouncil) -> tuple[str, Sitting]:
@@ -58,3 +59,23 @@ async def test_a_reader_that_sleeps_does_not_lose_its_council(
         await council.finish(session_id)
         *_, session = [one async for one in sits]
     assert isinstance(session, CouncilSession) and session.stage == "complete"
+
+
+async def test_signs_of_life_come_also_while_opinions_are_written() -> None:
+    """Their tokens are not told, and a proxy cuts a line on which nothing comes."""
+    alive = asyncio.Event()
+
+    class Chatty(FakeCouncil):
+        async def events(self, session_id: str, after: int = 0) -> AsyncIterator[AnyEvent]:
+            while not alive.is_set():
+                yield delta(session_id, "Blue")
+                await asyncio.sleep(0)
+            async for event in super().events(session_id, after):
+                yield event
+
+    _, sits = await begun(Chatty())
+    async with asyncio.timeout(5), aclosing(sits):
+        assert await anext(sits) is None
+        alive.set()
+        *_, session = [one async for one in sits]
+    assert isinstance(session, CouncilSession)
