@@ -10,7 +10,7 @@ import socket
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AliasChoices,
@@ -110,6 +110,10 @@ class Settings(BaseSettings):
     """Answers what chat front ends ask beside a question (titles, tags, …); None = the smallest."""
     task_markers: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)] = ()
     """Words by which such requests are known, beside those that are documented."""
+    stream_answer: Literal["written", "judged"] = "written"
+    """What clients of OpenAI's and Ollama's protocols get in a stream: the synthesis as the
+    chairman writes it, and behind it the opinion that judges prefer, if they do; or the final
+    answer alone, once it was judged."""
     generation_timeout_s: float = Field(
         default=120,
         gt=0,

@@ -37,6 +37,16 @@ from serve_app.tickets import Tickets
 TITLE = "LLM Council on Ray"
 OUR_HEADERS = ("Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID")
 MCP_HEADERS = ("Mcp-Session-Id", "MCP-Protocol-Version", "Mcp-Method", "Mcp-Name")
+STAINLESS = (
+    "Arch", "Async", "Custom-Poll-Interval", "Helper-Method", "Lang", "OS", "Package-Version",
+    "Poll-Helper", "Retry-Count", "Runtime", "Runtime-Version", "Timeout",
+)  # fmt: skip
+"""What OpenAI's own clients say of themselves, each in a header `X-Stainless-…`."""
+CLIENT_HEADERS = (
+    "OpenAI-Beta", "OpenAI-Organization", "OpenAI-Project", "User-Agent", "X-Requested-With",
+    *(f"X-Stainless-{name}" for name in STAINLESS),
+)  # fmt: skip
+EXPOSED = ("Location", "Retry-After", "X-Request-ID", "Mcp-Session-Id", "X-Council-Session")
 STREAM = "/api/council/sessions/{session_id}/events"
 SECURITY_SCHEMES = {
     "key": {"type": "http", "scheme": "bearer", "description": "Needed off loopback"},
@@ -100,8 +110,8 @@ def _allow_origins(app: FastAPI, origins: tuple[str, ...]) -> None:
         CORSMiddleware,
         allow_origins=list(origins),
         allow_methods=["GET", "POST", "DELETE"],
-        allow_headers=[*OUR_HEADERS, *MCP_HEADERS],
-        expose_headers=["Location", "Retry-After", "X-Request-ID", "Mcp-Session-Id"],
+        allow_headers=[*OUR_HEADERS, *MCP_HEADERS, *CLIENT_HEADERS],
+        expose_headers=list(EXPOSED),
     )
 
 

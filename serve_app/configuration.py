@@ -20,6 +20,8 @@ class ApiConfig:
     `join_line` is what to type on another PC; it asks for the token there. `mode`: of a question
     that names none. `task_model`, `task_markers`: of requests that are no questions for a council
     (`clients/side_requests.py`).
+    `stream_judged`: streams of other clients' protocols have the final answer alone, once it is
+    final (`clients/telling.py`).
     """
 
     version: str
@@ -37,3 +39,4 @@ class ApiConfig:
     mode: Mode = "standard"
     task_model: str | None = None
     task_markers: tuple[str, ...] = ()
+    stream_judged: bool = False

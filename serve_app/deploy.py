@@ -63,6 +63,7 @@ def api_config(settings: Settings) -> ApiConfig:
         mode=settings.mode,
         task_model=settings.task_model,
         task_markers=settings.task_markers,
+        stream_judged=settings.stream_answer == "judged",
     )
 
 

@@ -90,16 +90,21 @@ def from_status(
     )
 
 
+def note(problem: Problem, scope: Scope) -> None:
+    """Leaves word of it in the request's state, for who counts refusals: also of what a route tells
+    in the words of another protocol."""
+    scope.setdefault("state", {})[PROBLEM] = problem
+
+
 class ProblemResponse(Response):
-    """Leaves word of its problem in the request's state, for who counts refusals. Where another
-    protocol is spoken it looks as that has it."""
+    """Leaves word of its problem. Where another protocol is spoken it looks as that has it."""
 
     def __init__(self, problem: Problem, body: bytes, headers: Mapping[str, str]) -> None:
         super().__init__(body, problem.status, headers=headers, media_type=MEDIA_TYPE)
         self._problem = problem
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        scope.setdefault("state", {})[PROBLEM] = self._problem
+        note(self._problem, scope)
         look = look_at(scope["path"])
         answer = super().__call__ if look is None else self._in_other_words(look)
         await answer(scope, receive, send)

@@ -131,7 +131,7 @@ class FakeCouncil:
         self.opened: asyncio.Queue[str] = asyncio.Queue()
         self.duties: dict[str, Duty] = {"pc1": "serving", "pc2": "serving"}
         self.listeners = 0
-        self.listened = asyncio.Event()
+        self.listened, self.left = asyncio.Event(), asyncio.Event()
         self.calls = 0
         self.origins: list[Origin] = []
 
@@ -212,6 +212,7 @@ class FakeCouncil:
                 self._pass()
         finally:
             self.listeners -= 1
+            self.left.set()
 
     async def cancel(self, session_id: str) -> CouncilSession:
         sitting = self._sitting(session_id)

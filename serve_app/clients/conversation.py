@@ -37,6 +37,8 @@ def conversation(messages: Iterable[tuple[str, str]]) -> Conversation:
             said.append((role, [text]))
     if not said or said[-1][0] != "user":
         raise _refused("The last message has to be the user's: it is what the council is asked.")
+    if not any(said[-1][1]):
+        raise _refused("The last message is empty: it is what the council is asked.")
     return Conversation(
         query="\n\n".join(said[-1][1]),
         earlier=_turns([(role, "\n\n".join(texts)) for role, texts in said[:-1]]),

@@ -22,8 +22,15 @@ STAGES = {
     "review": "Reviews",
     "revision": "Second thoughts",
     "synthesis": "Synthesis",
-    "guard": "Guard",
+    "guard": "The guard compares the synthesis with the best opinion",
 }
+PREFERS = {
+    "synthesis": "prefers the synthesis",
+    "opinion": "prefers the best opinion",
+    "tie": "prefers neither",
+    None: "says nothing that could be read",
+}
+"""One comparison; a judge makes two."""
 
 
 class Progress:
@@ -56,7 +63,7 @@ class Progress:
             case RankingMade():
                 return self._ranked(event)
             case GuardHeard(better=better):
-                return f"{self._who(event.agent_id)} compares the synthesis: {better or 'unread'}."
+                return f"{self._who(event.agent_id)} {PREFERS[better]}."
             case AbsenceNoted():
                 return f"{self._who(event.agent_id)} is missing from {event.stage}: {event.detail}"
             case NoticeGiven():

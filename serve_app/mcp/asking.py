@@ -11,9 +11,9 @@ from actors.errors import CouncilError, CouncilUnavailable, Unavailable
 from actors.messages.events import AgentStarted
 from actors.messages.requests import CouncilRequest
 from actors.messages.sessions import CouncilSession
+from serve_app.clients.following import followed
 from serve_app.clients.progress import Progress
 from serve_app.mcp.caller import Caller
-from serve_app.mcp.following import followed
 
 CANCEL_S = 10.0
 """How long a call that is cancelled may still take to say so to the council."""
@@ -58,16 +58,17 @@ async def _tell(session_id: str, caller: Caller, report: Report) -> None:
     clock = asyncio.get_running_loop().time
     began = last = clock()
     lines, progress, waiting = 0, Progress(), True
-    async with aclosing(followed(caller.council, session_id, caller.heartbeat_s)) as events:
-        async for event in events:
-            waiting = waiting and not isinstance(event, AgentStarted)
-            line = progress.line(event) if event else None
-            if line is None and clock() - last >= caller.heartbeat_s:
-                line = await _sign_of_life(session_id, caller, clock() - began, waiting)
-            if line is not None:
-                lines += 1
-                last = clock()
-                await report(lines, line)
+    async with aclosing(followed(caller.council, session_id, caller.heartbeat_s)) as lists:
+        async for batch in lists:
+            for event in batch or (None,):
+                waiting = waiting and not isinstance(event, AgentStarted)
+                line = progress.line(event) if event else None
+                if line is None and clock() - last >= caller.heartbeat_s:
+                    line = await _sign_of_life(session_id, caller, clock() - began, waiting)
+                if line is not None:
+                    lines += 1
+                    last = clock()
+                    await report(lines, line)
 
 
 async def _sign_of_life(session_id: str, caller: Caller, seconds: float, waiting: bool) -> str:

@@ -9,6 +9,7 @@ from actors.errors import (
     InvalidRequest,
     ModelCrashed,
     ModelLoadFailed,
+    ModelNotInstalled,
     ModelNotUsable,
     QueueFull,
     ServerBusy,
@@ -28,6 +29,8 @@ _STATUS = {
     TruncatedStream.code: 500,
 }
 """Where Ollama's status is another than ours."""
+_CODES = {400: InvalidRequest.code, 404: ModelNotInstalled.code}
+"""What our own refusals are called where they are counted; others by their status."""
 _BUSY = "server busy, please try again."
 _QUOTED = re.compile(r"^Ollama (?:answered \d+|broke off the answer): ")
 
@@ -38,6 +41,11 @@ def ollama_error(status: int, code: str, detail: str) -> tuple[int, dict[str, An
     if code in (QueueFull.code, ServerBusy.code) and not text.startswith(_BUSY):
         text = f"{_BUSY} {text}"
     return _STATUS.get(code, status), {"error": text}
+
+
+def code_of(error: EngineError) -> str | None:
+    """What it is counted as; None = by its status."""
+    return _CODES.get(error.status)
 
 
 def not_found(model: str) -> EngineError:

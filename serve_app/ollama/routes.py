@@ -19,15 +19,18 @@ from cluster.embedded.asks import ChatAsk, GenerateAsk, ShowAsk
 from cluster.embedded.exchange import ClientGone, Lines, every, first_of, read, while_connected
 from cluster.embedded.faults import BadAsk, EngineError
 from cluster.embedded.protocol import VERSION, bare_line, gathered
+from serve_app import problems
 from serve_app.clients.council_models import is_council
 from serve_app.clients.side_requests import is_side_request, task_model
+from serve_app.clients.sitting import sitting
+from serve_app.clients.telling import Telling
 from serve_app.configuration import ApiConfig
 from serve_app.ollama import catalogue
 from serve_app.ollama.asks import EmbedAsk, EmbeddingsAsk
-from serve_app.ollama.faults import not_found
+from serve_app.ollama.faults import code_of, not_found
 from serve_app.ollama.talk import NS_PER_MS, Flow, council_lines, model_lines, with_last_words
 from serve_app.ollama.translation import council_request, local_chat, local_embedding
-from serve_app.routes.answers import Config, CouncilAtHand, RequestOrigin
+from serve_app.routes.answers import Config, CouncilAtHand, RequestOrigin, page_of
 
 HEADER = "X-Council-Session"
 ELSEWHERE = (
@@ -56,6 +59,9 @@ class OllamaRoute(APIRoute):
             try:
                 return await handle(request)
             except EngineError as error:
+                name, code = problems.request_id(request.scope), code_of(error)
+                problem = problems.from_status(error.status, name, error.text, code)
+                problems.note(problem, request.scope)
                 return JSONResponse({"error": error.text}, error.status)
             except ClientGone:
                 return Response(status_code=GONE)
@@ -158,7 +164,10 @@ async def _answer(
     if model is None:
         session_id = (await council.open(council_request(ask), None, origin)).session_id
         headers[HEADER] = session_id
-        flow = council_lines(ask, session_id, council, config.heartbeat_s)
+        exact = config.stream_judged or not ask.stream
+        telling = Telling(exact, page_of(request, session_id))
+        sits = sitting(session_id, council, telling, config.heartbeat_s)
+        flow = council_lines(ask, sits, telling)
     else:
         flow = _asked_for(ask.model, model_lines(ask, local_chat(ask, model), council, origin))
     if not ask.stream:

@@ -22,10 +22,7 @@ _Message = TypeVar("_Message", bound=BaseModel)
 
 def local_chat(ask: ChatAsk | GenerateAsk, model: str) -> LocalChat:
     """For that model of the cluster. A prompt is a conversation of one message."""
-    if isinstance(ask, GenerateAsk) and ask.suffix:
-        raise BadAsk(f'"{ask.model}" does not support insert')
-    if isinstance(ask, GenerateAsk) and ask.raw:
-        raise BadAsk("raw prompts are not served here: send the prompt without the template")
+    _check_prompt(ask)
     messages = [said.model_dump() for said in ask.conversation]
     if isinstance(ask, GenerateAsk):
         messages[-1]["images"] = ask.images
@@ -42,6 +39,7 @@ def local_chat(ask: ChatAsk | GenerateAsk, model: str) -> LocalChat:
 
 def council_request(ask: ChatAsk | GenerateAsk) -> CouncilRequest:
     """For a council. Raises `InvalidRequest` for a conversation that a council cannot have."""
+    _check_prompt(ask)
     if ask.has_tools:
         raise BadAsk(f'"{ask.model}" does not support tools')
     if ask.has_images:
@@ -60,6 +58,14 @@ def council_request(ask: ChatAsk | GenerateAsk) -> CouncilRequest:
 def local_embedding(ask: EmbedAsk | EmbeddingsAsk) -> LocalEmbedding:
     more = ask.model_dump(include={"truncate", "dimensions"})
     return _made(LocalEmbedding, model=ask.model, inputs=ask.texts, **more)
+
+
+def _check_prompt(ask: ChatAsk | GenerateAsk) -> None:
+    """Raises `BadAsk` for a prompt that is no question: the text around a gap, or a raw one."""
+    if isinstance(ask, GenerateAsk) and ask.suffix:
+        raise BadAsk(f'"{ask.model}" does not support insert')
+    if isinstance(ask, GenerateAsk) and ask.raw:
+        raise BadAsk("raw prompts are not served here: send the prompt without the template")
 
 
 def _options(asked: Options) -> dict[str, Any]:

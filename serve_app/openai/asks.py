@@ -5,7 +5,7 @@ Fields that are not here are ignored, and null counts as left out, as servers of
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from cluster.embedded.asks import Asked
 
@@ -105,6 +105,8 @@ class ChatAsk(Asked):
     reasoning_effort: str | None = None
     tools: tuple[dict[str, Any], ...] = ()
     tool_choice: str | dict[str, Any] = "auto"
+    functions: tuple[Any, ...] = ()
+    """As tools were sent before there were `tools`."""
 
     @property
     def question(self) -> str:
@@ -121,6 +123,27 @@ class EmbeddingsAsk(Asked):
     dimensions: int | None = Field(default=None, ge=1, le=65_536)
     encoding_format: Literal["float", "base64"] = "float"
 
+    @field_validator("input", mode="before")
+    @classmethod
+    def _is_text(cls, given: Any) -> Any:
+        first = given[0] if isinstance(given, list) and given else ""
+        if isinstance(first, int | list):
+            raise ValueError("send texts: each model here has tokens of its own")
+        return given
+
     @property
     def texts(self) -> tuple[str, ...]:
         return (self.input,) if isinstance(self.input, str) else self.input
+
+
+def wrong_field(error: ValidationError) -> tuple[str, str | None]:
+    """A sentence about a field that is wrong, without what was in it, and the field's path. Of one
+    that may have several types, it is about the type that it comes closest to."""
+    found = error.errors(include_url=False, include_input=False)
+    fault = max(reversed(found), key=lambda one: len(one["loc"]))
+    path = [str(part) for part in fault["loc"] if isinstance(part, int) or part.isidentifier()]
+    param = ".".join(part for part in path if part != "str") or None
+    said = fault["msg"].removeprefix("Value error, ")
+    if fault["type"] == "union_tag_invalid":
+        said = f"its type has to be one of {fault['ctx']['expected_tags']}"
+    return f"{param or 'The body'}: {said}.", param

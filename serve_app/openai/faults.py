@@ -3,7 +3,13 @@ and `param` people see what to mend."""
 
 from typing import Any
 
-from actors.errors import ModelNotAvailable, ModelNotInstalled
+from actors.errors import (
+    BadCall,
+    ContextOverflow,
+    ModelNotAvailable,
+    ModelNotInstalled,
+    ModelNotUsable,
+)
 
 _TYPES = {
     400: "invalid_request_error",
@@ -16,6 +22,13 @@ _TYPES = {
     429: "rate_limit_error",
 }
 _UNKNOWN_MODEL = (ModelNotInstalled.code, ModelNotAvailable.code)
+_BAD_REQUEST = {
+    BadCall.code: BadCall.code,
+    ContextOverflow.code: "context_length_exceeded",
+    ModelNotUsable.code: ModelNotUsable.code,
+}
+"""What a model cannot do however often it is asked, by OpenAI's name where it has one: its clients
+send a question again by themselves where the server is to blame (5xx)."""
 
 
 class Refused(Exception):
@@ -34,6 +47,8 @@ def openai_error(
     """A field that is wrong is a bad request there (400), a model that nobody has is not found."""
     if code in _UNKNOWN_MODEL:
         status, code, param = 404, "model_not_found", "model"
+    elif code in _BAD_REQUEST:
+        status, code = 400, _BAD_REQUEST[code]
     elif status == 422:
         status = 400
     kind = _TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error")

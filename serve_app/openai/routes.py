@@ -13,23 +13,28 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from actors.council.table.model_names import canonical
-from actors.errors import ModelNotInstalled
+from actors.errors import InvalidRequest, ModelNotInstalled
 from actors.messages.nodes import InstalledModel
 from actors.messages.requests import Origin
 from cluster.council import Council
+from cluster.embedded.exchange import ClientGone, while_connected
+from serve_app import problems
 from serve_app.clients.council_models import is_council
 from serve_app.clients.side_requests import is_side_request, task_model
+from serve_app.clients.sitting import sitting
+from serve_app.clients.telling import Telling, answer_of
 from serve_app.configuration import ApiConfig
 from serve_app.openai import shapes
-from serve_app.openai.asks import ChatAsk, EmbeddingsAsk
+from serve_app.openai.asks import ChatAsk, EmbeddingsAsk, wrong_field
 from serve_app.openai.faults import Refused, openai_error
 from serve_app.openai.frames import streamed
 from serve_app.openai.retries import Retries
-from serve_app.openai.talk import Talk, answer_of, reason_of, whole
+from serve_app.openai.talk import Talk, reason_of, whole
 from serve_app.openai.translation import council_request, local_chat, local_embedding
-from serve_app.routes.answers import Config, CouncilAtHand, RequestOrigin
+from serve_app.routes.answers import Config, CouncilAtHand, RequestOrigin, page_of
 
 HEADER = "X-Council-Session"
+GONE = 499
 NO_RESPONSES = "There is no /v1/responses here; use /v1/chat/completions."
 Ask = TypeVar("Ask", bound=BaseModel)
 Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=255, pattern=r"^[!-~]+$")]
@@ -45,10 +50,15 @@ class OpenAiRoute(APIRoute):
             try:
                 return await handle(request)
             except Refused as no:
-                status, body = openai_error(
-                    no.status, no.code or "invalid_request", no.sentence, no.param
+                code = no.code or InvalidRequest.code
+                name = problems.request_id(request.scope)
+                problems.note(
+                    problems.from_status(no.status, name, no.sentence, code), request.scope
                 )
+                status, body = openai_error(no.status, code, no.sentence, no.param)
                 return JSONResponse(body, status)
+            except ClientGone:
+                return Response(status_code=GONE)
 
         return handled
 
@@ -82,11 +92,11 @@ async def chat(
 ) -> Response:
     ask = await _read(request, ChatAsk)
     if not is_council(ask.model):
-        return await _local(ask, ask.model, council, config, origin)
+        return await _local(request, ask, ask.model, council, origin)
     if is_side_request(ask.question, config.task_markers):
         model = task_model(config.task_model, await council.nodes())
         if model is not None:
-            return await _local(ask, model, council, config, origin)
+            return await _local(request, ask, model, council, origin)
     return await _council(request, ask, council, config, origin, key)
 
 
@@ -95,7 +105,7 @@ async def embeddings(request: Request, council: CouncilAtHand, origin: RequestOr
     ask = await _read(request, EmbeddingsAsk)
     if is_council(ask.model):
         raise Refused("A council makes no embeddings; name a model that does.", "model")
-    made = await council.embed(local_embedding(ask), origin)
+    made = await while_connected(request, council.embed(local_embedding(ask), origin))
     data = [
         {"object": "embedding", "index": index, "embedding": _vector(vector, ask.encoding_format)}
         for index, vector in enumerate(made.vectors)
@@ -111,14 +121,15 @@ async def responses() -> Response:
 
 
 async def _local(
-    ask: ChatAsk, model: str, council: Council, config: ApiConfig, origin: Origin
+    request: Request, ask: ChatAsk, model: str, council: Council, origin: Origin
 ) -> Response:
+    """A client that leaves ends the call."""
     question = local_chat(ask, model)
     completion = shapes.Completion(model, _now())
     if ask.stream:
         talk = Talk(completion, ask.stream_options.include_usage)
         return await streamed(talk.local(question, council, origin), {})
-    said = await whole(council.chat(question, origin))
+    said = await while_connected(request, whole(council.chat(question, origin)))
     message: dict[str, Any] = {"content": said.content or None}
     if said.thinking:
         message["reasoning_content"] = said.thinking
@@ -151,9 +162,9 @@ async def _council(
     completion = shapes.Completion(ask.model, _now(), {"session_id": session_id})
     if ask.stream:
         talk = Talk(completion, ask.stream_options.include_usage)
-        return await streamed(
-            talk.council(session_id, council, config.heartbeat_s, key is not None), headers
-        )
+        telling = Telling(config.stream_judged, page_of(request, session_id))
+        sits = sitting(session_id, council, telling, config.heartbeat_s, kept=key is not None)
+        return await streamed(talk.council(sits, telling), headers)
     session = await council.wait(session_id)
     answer = answer_of(session)
     assert session.final_answer is not None
@@ -163,13 +174,11 @@ async def _council(
 
 
 async def _read(request: Request, kind: type[Ask]) -> Ask:
-    """Raises `Refused`, naming the first field that is wrong. The body is JSON already."""
+    """Raises `Refused`, naming a field that is wrong. The body is JSON already."""
     try:
         return kind.model_validate_json(await request.body())
     except ValidationError as error:
-        fault = error.errors(include_url=False, include_input=False)[0]
-        param = ".".join(map(str, fault["loc"])) or None
-        raise Refused(f"{param or 'The body'}: {fault['msg']}.", param) from None
+        raise Refused(*wrong_field(error)) from None
 
 
 async def _installed(council: Council) -> dict[str, InstalledModel]:

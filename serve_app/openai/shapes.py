@@ -61,11 +61,12 @@ def models(installed: Sequence[InstalledModel], created: int) -> Shape:
     return {"object": "list", "data": [*councils, *(model(n, at) for n, at in dates.items())]}
 
 
-def of_council(session: CouncilSession) -> Shape:
-    """Where the session behind an answer is to be found."""
+def of_council(session: CouncilSession, more: Shape | None = None) -> Shape:
+    """Where the session behind an answer is to be found. `more`: what is so of a stream only."""
     path = f"/#/session/{session.session_id}"
     told = {"session_id": session.session_id, "page": path, "degraded": session.degraded}
-    return {"council": {**told, "notices": [notice.detail for notice in session.notices]}}
+    notices = [notice.detail for notice in session.notices]
+    return {"council": {**told, "notices": notices, **(more or {})}}
 
 
 def council_usage(session: CouncilSession) -> Shape:

@@ -1,17 +1,16 @@
 """A chat with a model, or with a council, as the chunks that OpenAI's clients read. No HTTP."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import dataclass
 
-from actors.errors import CouncilError, council_failed
 from actors.messages.calls import Delta, Generated
 from actors.messages.chats import LocalChat
 from actors.messages.requests import Origin
 from actors.messages.sessions import CouncilSession
 from cluster.council import Council
-from serve_app.clients.draft import Draft
-from serve_app.clients.progress import Progress
+from serve_app.clients.sitting import Sitting
+from serve_app.clients.telling import Telling, Told
 from serve_app.openai.shapes import (
     Completion,
     Shape,
@@ -20,7 +19,6 @@ from serve_app.openai.shapes import (
     tool_calls,
     usage,
 )
-from serve_app.streams import batches
 
 Flow = AsyncGenerator[Shape | None, None]
 """Chunks; None is a sign of life."""
@@ -52,48 +50,22 @@ class Talk:
                 else:
                     yield None
 
-    async def council(
-        self, session_id: str, council: Council, heartbeat_s: float, kept: bool = False
-    ) -> Flow:
-        """What happens goes out as reasoning, with the synthesis while a guard may still replace
-        it; then the answer in one piece. Without a guard it comes as the chairman writes it.
-        Closing it early cancels the session, unless it is `kept` for who comes back."""
-        chunk, progress, draft = self.completion.chunk, Progress(), Draft()
-        ended = False
+    async def council(self, sits: Sitting, telling: Telling) -> Flow:
+        """What happens goes out as reasoning, the answer as `telling` has it. Closing it closes
+        `sits`."""
+        chunk = self.completion.chunk
         yield chunk({"role": "assistant", "content": ""})
-        try:
-            async with aclosing(batches(council.events(session_id), heartbeat_s)) as lists:
-                async for batch in lists:
-                    told = "".join(f"{line}\n" for one in batch if (line := progress.line(one)))
-                    if told:
-                        yield chunk({"reasoning_content": told})
-                    if piece := "".join(map(draft.piece, batch)):
-                        part = "reasoning_content" if draft.may_be_replaced else "content"
-                        yield chunk({part: piece})
-                    if not batch:
-                        yield None
-            session = await council.wait(session_id)
-            ended = True
-        finally:
-            if not ended and not kept:
-                with suppress(CouncilError):
-                    await council.cancel(session_id)
-        answer = answer_of(session)
-        said = "" if draft.may_be_replaced else draft.said
-        rest = answer[len(said) :] if answer.startswith(said) else f"\n\n{answer}"
-        yield chunk({"content": rest})
-        cut = session.final_answer is not None and session.final_answer.truncated
-        yield chunk({}, "length" if cut else "stop") | of_council(session)
-        if self.with_usage:
-            yield self.completion.usage_chunk(council_usage(session))
-
-
-def answer_of(session: CouncilSession) -> str:
-    """Raises the `CouncilFailed` that says why there is none."""
-    if session.final_answer is None:
-        why = session.error or "The session ended without an answer."
-        raise council_failed(session.error_code or "", why, session.session_id)
-    return session.final_answer.content
+        async with aclosing(sits):
+            async for one in sits:
+                if isinstance(one, Told):
+                    yield chunk({"content" if one.is_answer else "reasoning_content": one.text})
+                elif isinstance(one, CouncilSession):
+                    reason = "length" if one.final_answer and one.final_answer.truncated else "stop"
+                    yield chunk({}, reason) | of_council(one, {"replaced": telling.replaced})
+                    if self.with_usage:
+                        yield self.completion.usage_chunk(council_usage(one))
+                else:
+                    yield None
 
 
 async def whole(events: AsyncIterator[Delta | Generated | None]) -> Generated:

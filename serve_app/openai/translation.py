@@ -30,7 +30,7 @@ def council_request(ask: ChatAsk) -> CouncilRequest:
     """For a council. Raises `InvalidRequest` for a conversation that a council cannot have."""
     if ask.n > 1:
         raise Refused("A council gives one answer: n has to be 1.", "n")
-    if ask.tools and ask.tool_choice != "none":
+    if (ask.tools and ask.tool_choice != "none") or ask.functions:
         raise Refused("A council calls no tools; ask one of its models by name.", "tools")
     if any(said.images for said in ask.messages):
         raise Refused("A council sees no images; ask one of its models by name.", "messages")
@@ -49,6 +49,8 @@ def local_chat(ask: ChatAsk, model: str) -> LocalChat:
     """For a model of the cluster."""
     if ask.n > 1:
         raise Refused("One answer a request: n has to be 1.", "n")
+    if ask.functions:
+        raise Refused("Send tools in place of functions, which are not read here.", "functions")
     return _made(
         LocalChat,
         model=model,

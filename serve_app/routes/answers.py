@@ -57,6 +57,11 @@ async def origin_of(connection: HTTPConnection) -> Origin:
     return named
 
 
+def page_of(connection: HTTPConnection, session_id: str) -> str:
+    """Where a person reads the session, as this client reaches the council."""
+    return f"{connection.base_url}#/session/{session_id}"
+
+
 CouncilAtHand = Annotated[Council, Depends(_council)]
 RequestOrigin = Annotated[Origin, Depends(origin_of)]
 Config = Annotated[ApiConfig, Depends(_config)]

@@ -7,7 +7,7 @@ import re
 import shlex
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +22,12 @@ from openai import AsyncOpenAI, OpenAI
 from actors.messages.procedure import ProcedureDefaults
 from actors.messages.requests import CouncilRequest
 from cluster import api_keys
-from tests.fakes import FakeOllama
+from tests.fakes import FakeModel, FakeOllama, replies
 from tests.fakes.http import Exchange
 from tests.fakes.replies import NDJSON
 from tests.http_council import API, served
 from tests.local_council import LocalCouncil
+from tests.sittings import at, chats
 
 pytestmark = pytest.mark.wire
 
@@ -38,6 +39,7 @@ ASKED: list[Any] = [
     {"role": "user", "content": [{"type": "text", "text": "And at sunset?"}]},
 ]
 SCHEMA = {"type": "object", "properties": {"answer": {"type": "string"}}, "required": ["answer"]}
+AUDIO = {"type": "input_audio", "input_audio": {"data": "", "format": "wav"}}
 TITLE = """### Task:
 Generate a concise, 3-5 word title with an emoji summarizing the chat history.
 ### Output:
@@ -93,46 +95,157 @@ async def test_a_council_answers_with_its_session_behind_it(tmp_path: Path) -> N
     assert all("Be brief." in chat.body.decode() for chat in fake.chats)
 
 
+@dataclass
+class Streamed:
+    """What a client has heard of a stream, in order: thoughts and pieces of the answer, and what
+    the last two chunks say. `whole`: the answer as its own helper has put it together."""
+
+    heard: list[tuple[str, str]]
+    council: dict[str, Any]
+    total_tokens: int
+    whole: str | None
+
+    def all(self, kind: str) -> str:
+        return "".join(text for one, text in self.heard if one == kind)
+
+    def pieces(self, kind: str) -> int:
+        return sum(one == kind for one, _ in self.heard)
+
+
+async def streamed(asking: AsyncOpenAI, hears: Any = None, **more: Any) -> Streamed:
+    """By the client's own helper. `hears` is called with each piece of the answer."""
+    heard, council, last = [], {}, None
+    async with asking.chat.completions.stream(
+        model="council", messages=ASKED, stream_options={"include_usage": True}, **more
+    ) as stream:
+        async for event in stream:
+            if event.type != "chunk":
+                continue
+            last = event.chunk
+            council = (last.model_extra or {}).get("council", council)
+            for choice in last.choices:
+                thought = (choice.delta.model_extra or {}).get("reasoning_content")
+                heard += [("thought", thought)] if thought else []
+                if choice.delta.content:
+                    heard.append(("answer", choice.delta.content))
+                    hears and hears()
+        whole = await stream.get_final_completion()
+    assert last is not None and last.choices == [] and last.usage is not None
+    return Streamed(heard, council, last.usage.total_tokens, whole.choices[0].message.content)
+
+
+def in_pieces(read: asyncio.Event, begins: str, rest: str) -> Any:
+    """Ends its answer only once the client has read of its beginning."""
+
+    async def reply(fake: FakeOllama, exchange: Exchange) -> None:
+        exchange.head(200, NDJSON)
+        exchange.line({"message": {"role": "assistant", "content": begins}, "done": False})
+        await read.wait()
+        exchange.line({"message": {"role": "assistant", "content": rest}, "done": False})
+        exchange.line({"done": True, "done_reason": "stop", "eval_count": 3})
+
+    return reply
+
+
 @pytest.mark.parametrize("guard", [True, False])
-async def test_a_stream_tells_how_it_goes_and_ends_with_the_answer(
+async def test_a_stream_has_the_answer_as_the_chairman_writes_it(
     tmp_path: Path, guard: bool
 ) -> None:
-    procedure = ProcedureDefaults(critique=True, guard=guard)
+    """With the guard, too: it has not been asked yet when the first words are read, nor could it
+    be, since the chairman goes on only then."""
+    procedure, read, judged = ProcedureDefaults(critique=True, guard=guard), asyncio.Event(), []
     async with (
         FakeOllama(MODELS) as fake,
         client(tmp_path, fake, procedure=procedure) as (asking, local),
     ):
-        thought, said, last = "", [], None
-        async with asking.chat.completions.stream(
-            model="council", messages=ASKED, stream_options={"include_usage": True}
-        ) as stream:
-            async for event in stream:
-                if event.type == "chunk":
-                    for choice in event.chunk.choices:
-                        extra = choice.delta.model_extra or {}
-                        thought += extra.get("reasoning_content", "")
-                        said += [choice.delta.content] if choice.delta.content else []
-                    last = event.chunk
-            whole = await stream.get_final_completion()
+        fake.always(at("synthesis"), in_pieces(read, "It scatters, ", "as [A] and [B] say."))
+
+        def hears() -> None:
+            if not read.is_set():
+                judged.append(len(chats(fake, "guard")))
+            read.set()
+
+        async with asyncio.timeout(30):
+            told = await streamed(asking, hears)
         (session,) = await local.sessions(1, None, None)
-        answer = (await local.session(session.session_id)).final_answer
-    assert answer is not None and "".join(said) == answer.content
-    assert whole.choices[0].message.content == answer.content
-    assert (len(said) == 1) is guard
+        whole = await local.session(session.session_id)
+        asked = len(chats(fake, "guard"))
+    assert whole.final_answer is not None and whole.final_answer.basis == "synthesis"
+    assert told.pieces("answer") > 1 and judged == [0] and bool(asked) is guard
+    assert told.all("answer") == told.whole == whole.final_answer.content
+    assert told.council["replaced"] is False
     for part in ("The council sits:", "has answered", "gives", "Ranking:", "Synthesis"):
-        assert part in thought
-    assert last is not None and last.choices == [] and last.usage is not None
-    assert last.usage.total_tokens == session.total_tokens
+        assert part in told.all("thought")
+    last = max(n for n, (kind, _) in enumerate(told.heard) if kind == "answer")
+    after = "".join(text for _, text in told.heard[last + 1 :])
+    assert ("The guard compares" in after and "prefers the " in after) is guard
+    assert f"/#/session/{session.session_id}\n" in told.all("thought")
+    assert told.total_tokens == session.total_tokens
+
+
+async def judge_for_the_opinion(fake: FakeOllama, exchange: Exchange) -> None:
+    """Whichever place the synthesis has, by the words that it begins with here."""
+    text = exchange.request.json["messages"][-1]["content"]
+    better = "2" if text.index("A draft") < text.index("Answer 2:") else "1"
+    vote = json.dumps({"reason": "It says why.", "better": better})
+    exchange.head(200, NDJSON)
+    exchange.line({"message": {"role": "assistant", "content": vote}, "done": False})
+    exchange.line({"done": True, "done_reason": "stop", "eval_count": 3})
+
+
+@pytest.mark.parametrize("judged", [False, True])
+async def test_where_the_guard_prefers_an_opinion_it_follows(tmp_path: Path, judged: bool) -> None:
+    """Nothing is taken back; `COUNCIL_STREAM_ANSWER=judged` and whole answers are without it."""
+    procedure, api = ProcedureDefaults(guard=True), replace(API, stream_judged=judged)
+    async with (
+        FakeOllama(MODELS) as fake,
+        client(tmp_path, fake, api, procedure=procedure, cache_ttl_s=0) as (asking, local),
+    ):
+        fake.always(at("synthesis"), replies.Answer(text="A draft:\n```\nblue"))
+        fake.always(at("guard"), judge_for_the_opinion)
+        told = await streamed(asking)
+        (session,) = await local.sessions(1, None, None)
+        final = (await local.session(session.session_id)).final_answer
+        whole = await asking.chat.completions.create(model="council", messages=ASKED)
+        (later, _) = await local.sessions(2, None, None)
+        same = (await local.session(later.session_id)).final_answer
+        agents = (await local.session(session.session_id)).agents
+    assert final is not None and same is not None and final.basis == same.basis == "opinion"
+    (by,) = [f"{a.name} ({a.model})" for a in agents if a.agent_id == final.sources_cited[0]]
+    preferred = f"The judges prefer this answer, by {by}, to the one above:"
+    draft = f"A draft:\n```\nblue\n```\n\n---\n\n{preferred}\n\n"
+    assert told.all("answer") == told.whole == ("" if judged else draft) + final.content
+    assert told.council["replaced"] is not judged
+    assert ("A draft:" in told.all("thought")) is judged
+    assert whole.choices[0].message.content == same.content
+
+
+async def test_a_chairman_that_is_lost_begins_anew_behind_a_line(tmp_path: Path) -> None:
+    lost = replies.broken("Once upon a time there was", "model runner has unexpectedly stopped")
+    async with FakeOllama(MODELS) as fake, client(tmp_path, fake) as (asking, local):
+        fake.script(at("synthesis"), lost)
+        told = await streamed(asking)
+        (session,) = await local.sessions(1, None, None)
+        final = (await local.session(session.session_id)).final_answer
+    assert final is not None and final.attempts == 2 and told.council["replaced"] is True
+    broken = "Once upon a time there was\n\n---\n\nThe answer above broke off; it begins anew:\n\n"
+    assert told.all("answer") == broken + final.content
+    assert "is asked again" in told.all("thought")
 
 
 async def test_the_answer_is_held_to_a_schema(tmp_path: Path) -> None:
     form: Any = {"type": "json_schema", "json_schema": {"name": "a", "schema": SCHEMA}}
+    lost = replies.broken('{"answer": "half of', "model runner has unexpectedly stopped")
     async with FakeOllama(MODELS) as fake, client(tmp_path, fake) as (asking, _):
         told = await asking.chat.completions.create(
             model="council", messages=ASKED, response_format=form
         )
         formats = [chat.json.get("format") for chat in fake.chats]
+        fake.script(lambda asked: asked.json.get("format") == SCHEMA, lost)
+        live = await streamed(asking, response_format=form, seed=5)
     assert formats[-1] == SCHEMA and None in formats
+    assert "answer" in json.loads(live.all("answer")) and live.council["replaced"] is False
+    assert "is asked again" in live.all("thought")
     assert "answer" in json.loads(told.choices[0].message.content or "")
 
 
@@ -169,7 +282,10 @@ async def test_a_model_by_its_own_name_with_tools_and_pictures(tmp_path: Path) -
         ({"n": 2}, "n has to be 1"),
         ({"tools": [{"type": "function", "function": {"name": "x"}}]}, "calls no tools"),
         ({"messages": [{"role": "assistant", "content": "x"}]}, "last message"),
+        ({"functions": [{"name": "x"}]}, "calls no tools"),
         ({"messages": []}, "messages"),
+        ({"messages": [{"role": "user", "content": [AUDIO]}]}, "one of 'text', 'image_url'"),
+        ({"messages": [{"role": "user", "content": ""}]}, "last message is empty"),
         ({"temperature": 9}, "temperature"),
         ({"response_format": {"type": "json_schema"}}, "json_schema"),
     ],
@@ -205,6 +321,29 @@ async def test_errors_are_of_the_kinds_that_its_clients_know(tmp_path: Path) -> 
         assert int(full.value.response.headers["retry-after"]) > 0
         await local.cancel(first.session_id)
     assert base
+
+
+async def test_texts_become_vectors_and_tokens_are_refused_in_words(tmp_path: Path) -> None:
+    embedder = FakeModel("embedder:1b", ("embedding",))
+    async with FakeOllama([embedder]) as fake, client(tmp_path, fake) as (asking, _):
+        made = await asking.embeddings.create(model="embedder:1b", input=["Hello", "you"])
+        assert len(made.data) == 2 and all(isinstance(n, float) for n in made.data[1].embedding)
+        for tokens in ([1, 2], [[1, 2]]):
+            with pytest.raises(openai.BadRequestError, match="input: send texts"):
+                await asking.embeddings.create(model="embedder:1b", input=tokens)  # type: ignore[arg-type]
+
+
+async def test_what_a_model_never_can_is_a_bad_request_and_asked_once(tmp_path: Path) -> None:
+    """A 5xx would be asked again by the client itself."""
+    embedder = FakeModel("embedder:1b", ("embedding",))
+    async with FakeOllama((*MODELS, embedder)) as fake, client(tmp_path, fake) as (asking, _):
+        long: Any = [{"role": "user", "content": "word " * 5_000}]
+        with pytest.raises(openai.BadRequestError) as too_long:
+            await asking.chat.completions.create(model="alpha:1b", messages=long)
+        with pytest.raises(openai.BadRequestError, match="does not support chat"):
+            await asking.chat.completions.create(model="embedder:1b", messages=ASKED)
+        assert too_long.value.code == "context_length_exceeded"
+        assert [chat.model for chat in fake.chats] == ["alpha:1b", "embedder:1b"]
 
 
 async def test_its_own_retry_finds_the_session_of_the_first_try(tmp_path: Path) -> None:
@@ -249,6 +388,17 @@ async def test_who_leaves_a_stream_cancels_its_session(tmp_path: Path) -> None:
         (session,) = await local.sessions(1, None, None)
         async with asyncio.timeout(10):
             assert (await local.wait(session.session_id)).error_code == "cancelled"
+
+
+async def test_who_leaves_a_model_of_the_cluster_ends_its_call(tmp_path: Path) -> None:
+    async with FakeOllama(MODELS) as fake, client(tmp_path, fake) as (asking, _):
+        fake.always("*", replies.silence("Be"))
+        leaving = asyncio.create_task(
+            asking.chat.completions.create(model="alpha:1b", messages=ASKED)
+        )
+        await fake.until(lambda: fake.chats)
+        leaving.cancel()
+        await fake.until(lambda: fake.cancelled)
 
 
 async def test_who_leaves_a_stream_with_a_key_comes_back_to_its_session(tmp_path: Path) -> None:

@@ -1,12 +1,13 @@
 """Labels hide the seats evenly and the same way each time; mentions of them are found again."""
 
+import re
 from collections import Counter
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.council.asking.anonymity import cited, labels, reveal
+from actors.council.asking.anonymity import MENTION_WORD, begins_mention, cited, labels, reveal
 
 NAMES = {"A": "Expert_Alpha", "B": "Expert_Beta", "C": "Expert_Gamma"}
 SEATS = {"agent_3": "A", "agent_1": "B", "agent_2": "C"}
@@ -96,3 +97,12 @@ def test_cited_gives_the_seats_once_in_order_of_first_mention() -> None:
 def test_no_text_is_too_odd(text: str) -> None:
     assert set(cited(text, SEATS)) <= set(SEATS)
     assert isinstance(reveal(text, NAMES), str)
+
+
+@pytest.mark.parametrize(
+    "word", ["Response", "réponses", "Re\u0301ponse", "AVIS", "antwort", "Agent"]
+)
+def test_what_may_become_a_mention_is_known_letter_by_letter(word: str) -> None:
+    assert re.fullmatch(MENTION_WORD, word, re.IGNORECASE)
+    assert all(begins_mention(word[:end]) for end in range(1, len(word) + 1))
+    assert not begins_mention(f"{word}x") and not begins_mention("scatters")

@@ -441,6 +441,24 @@ class TestRow41:
         response = await ask(allowed, "OPTIONS", path, other)
         assert "access-control-allow-origin" not in response.headers
 
+    async def test_a_page_that_may_call_may_do_so_by_openais_and_ollamas_clients(self) -> None:
+        config = ApiConfig("1", "3", "2", cors_origins=("http://app.example",), hosts=HOSTS)
+        allowed = api(FakeCouncil(), config)
+        asked = [
+            ("Origin", "http://app.example"),
+            ("Access-Control-Request-Method", "POST"),
+            (
+                "Access-Control-Request-Headers",
+                "authorization,content-type,user-agent,x-stainless-arch,x-stainless-lang,x-stainless-os"
+                ",x-stainless-package-version,x-stainless-retry-count,x-stainless-runtime"
+                ",x-stainless-runtime-version,x-stainless-timeout",
+            ),
+        ]
+        for path in ("/v1/chat/completions", "/ollama/api/chat"):
+            assert (await ask(allowed, "OPTIONS", path, asked)).status_code == 200
+        listed = await ask(allowed, "GET", "/v1/models", asked[:1])
+        assert "X-Council-Session" in listed.headers["access-control-expose-headers"]
+
 
 async def test_a_key_without_end_is_no_key_on_loopback_either() -> None:
     app = api(FakeCouncil(), OPEN)

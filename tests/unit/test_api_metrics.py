@@ -58,6 +58,27 @@ async def test_requests_are_counted_by_the_templates_of_routes() -> None:
     assert counted(text, "council_open_sessions") == {(): 1}
 
 
+async def test_what_is_refused_in_the_words_of_other_protocols_is_counted() -> None:
+    said = [{"role": "user", "content": "Why?"}]
+    async with client(FakeCouncil()) as http:
+        for path, body in (
+            ("/v1/chat/completions", {"model": "council", "messages": said, "n": 2}),
+            ("/v1/chat/completions", {"model": "council", "messages": []}),
+            ("/v1/responses", {"model": "council", "input": "Why?"}),
+            ("/ollama/api/chat", {"model": "council", "messages": "x"}),
+            ("/ollama/api/chat", {"model": "nobody", "messages": said}),
+            ("/ollama/api/pull", {"model": "x"}),
+        ):
+            assert (await http.post(path, json=body)).status_code >= 400
+        text = (await http.get("/metrics")).text
+    assert counted(text, "council_requests_refused") == {
+        ("invalid_request",): 3,
+        ("not_found",): 1,
+        ("model_not_available",): 1,
+        ("forbidden",): 1,
+    }
+
+
 async def test_a_council_that_failed_is_not_a_refusal_and_a_mistake_of_ours_is_one() -> None:
     council = FakeCouncil(error_code="no_opinions")
     async with client(council) as http:

@@ -77,6 +77,6 @@ async def test_progress_tells_who_answered_who_judged_whom_and_who_is_first(tmp_
     told = "\n".join(lines)
     assert lines[0].startswith("The council sits: Expert_Alpha (a:1), ")
     for part in ("Opinions …", "Expert_Beta on pc1 has answered.", "Expert_Alpha gives Expert_",
-                 "Ranking: 1. Expert_", "Synthesis …", "Guard …"):  # fmt: skip
+                 "Ranking: 1. Expert_", "Synthesis …", "The guard compares"):  # fmt: skip
         assert part in told
     assert CHAIRMAN not in told and "agent_" not in told

@@ -19,8 +19,8 @@ from actors.messages.events import AgentStarted
 from actors.messages.requests import NOWHERE, CouncilRequest, Origin
 from actors.messages.sessions import CouncilSession, QueuePlace
 from cluster import api_keys
+from serve_app.clients import following
 from serve_app.configuration import ApiConfig
-from serve_app.mcp import following
 from serve_app.mcp.caller import Caller
 from serve_app.mcp.server import OURS, server_over
 from tests.fake_council import MODEL, FakeCouncil, api, delta

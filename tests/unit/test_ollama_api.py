@@ -21,6 +21,7 @@ from cluster.pool import PoolConfig
 from serve_app.configuration import ApiConfig
 from tests.fake_council import MODEL, FakeCouncil, api
 from tests.fakes import FakeModel, FakeOllama, replies
+from tests.fakes.http import Exchange
 from tests.http_council import served
 from tests.local_council import LocalCouncil
 from tests.sittings import at
@@ -106,6 +107,7 @@ class TestTheCouncil:
         assert told.load_duration is not None and told.eval_duration is not None
 
     async def test_a_stream_tells_what_happens_then_the_answer(self, place: Place) -> None:
+        place.fake.script(at("synthesis"), replies.Answer(latency_s=0.3))
         body = {"model": "council:latest", "messages": SKY}
         async with place.http.stream("POST", f"{place.url}/api/chat", json=body) as answer:
             session_id = answer.headers["X-Council-Session"]
@@ -116,22 +118,50 @@ class TestTheCouncil:
         assert whole.final_answer and said == whole.final_answer.content
         assert len([one for one in told if one["message"]["content"]]) > 1
         assert (end["session_id"], end["message"]["content"]) == (session_id, "")
+        assert end["replaced"] is False
         assert [one["done"] for one in told].count(True) == 1
 
-    async def test_with_a_guard_only_the_final_answer_is_content(self, tmp_path: Path) -> None:
-        guarded = ProcedureDefaults(guard=True)
+    @pytest.mark.parametrize("better", ["synthesis", "opinion"])
+    async def test_the_synthesis_is_told_before_its_guard_has_judged(
+        self, tmp_path: Path, better: str
+    ) -> None:
+        """The judges answer only once the client has read of it."""
+        guarded, read = ProcedureDefaults(guard=True), asyncio.Event()
+
+        async def judge(fake: FakeOllama, exchange: Exchange) -> None:
+            await read.wait()
+            text = exchange.request.json["messages"][-1]["content"]
+            is_first = text.index("A draft") < text.index("Answer 2:")
+            vote = json.dumps({"better": "1" if is_first is (better == "synthesis") else "2"})
+            await replies.Answer(text=vote)(fake, exchange)
+
         async with (
             FakeOllama(SEATS) as fake,
             served(tmp_path, fake, models=SEATS, procedure=guarded) as (http, council),
+            ollama.AsyncClient(f"{http.base_url}/ollama", trust_env=False) as client,
         ):
-            body = {"model": "council", "messages": SKY}
-            told = await lines(http, "/ollama/api/chat", body)
-            whole = await council.session(told[-1]["session_id"])
-        (said,) = [one for one in told if one["message"]["content"]]
-        assert whole.final_answer and said["message"]["content"] == whole.final_answer.content
-        assert whole.final_answer.guard
-        draft = f"Synthesis …\n{said['message']['content'][:20]}"
-        assert draft in heard(told, "thinking")
+            fake.always(at("synthesis"), replies.Answer(text="A draft of an answer."))
+            fake.always(at("guard"), judge)
+            said, thought = "", ""
+            async with asyncio.timeout(30):
+                async for part in await client.chat("council", SKY, stream=True):
+                    said += part.message.content or ""
+                    thought += part.message.thinking or ""
+                    if said:
+                        read.set()
+                whole = await client.generate("council", "Why is the sky blue?")
+            (latest, first) = await council.sessions(2, None, None)
+            final = (await council.session(first.session_id)).final_answer
+            generated = (await council.session(latest.session_id)).final_answer
+        assert final and final.basis == better and "The guard compares" in thought
+        if better == "synthesis":
+            assert said == final.content == "A draft of an answer."
+        else:
+            draft, rule, rest = said.split("\n\n", 2)
+            assert (draft, rule) == ("A draft of an answer.", "---")
+            assert rest.startswith("The judges prefer this answer, by Expert_")
+            assert rest.endswith(f":\n\n{final.content}")
+        assert generated and whole.response == generated.content
 
     async def test_after_a_chairman_that_was_lost_comes_the_whole_answer(
         self, place: Place
@@ -143,8 +173,9 @@ class TestTheCouncil:
         )
         whole = await place.council.session(told[-1]["session_id"])
         said = heard(told, "content")
-        assert whole.final_answer and whole.final_answer.attempts == 2
-        assert said == f"Once upon a time there \n\n{whole.final_answer.content}"
+        assert whole.final_answer and whole.final_answer.attempts == 2 and told[-1]["replaced"]
+        why = "The answer above broke off; it begins anew:"
+        assert said == f"Once upon a time there was\n\n---\n\n{why}\n\n{whole.final_answer.content}"
         assert "is asked again" in heard(told, "thinking")
 
     async def test_what_front_ends_ask_beside_it_is_no_session(self, place: Place) -> None:
@@ -330,10 +361,17 @@ class TestLocalModels:
             {"role": "system", "content": "Brief."},
             {"role": "user", "content": "Why?", "images": ["aGk="]},
         ]
+
+    @pytest.mark.parametrize("model", [THINKER, "council"])
+    async def test_what_is_no_question_is_none_for_a_council_either(
+        self, place: Place, model: str
+    ) -> None:
+        asked = len(place.fake.chats)
         for more in ({"raw": True}, {"suffix": "x"}):
             with pytest.raises(ollama.ResponseError) as refused:
-                await place.client.generate(THINKER, "Why?", **more)  # type: ignore[call-overload]
+                await place.client.generate(model, "Why?", **more)  # type: ignore[call-overload]
             assert refused.value.status_code == 400
+        assert len(place.fake.chats) == asked
 
     @pytest.mark.parametrize("inputs", ["Hello", ["Hello", "you"], ""])
     async def test_vectors_are_those_of_the_server(

@@ -18,6 +18,10 @@ _MANY_WORD = (
 )
 MENTION_WORD = rf"(?:{_MANY_WORD}|{_ONE_WORD})"
 """What models write before a label, in the languages seen most; matched in any case."""
+_MENTION_WORDS = (
+    "responses", "réponses", "re\u0301ponses", "reponses", "answers", "opinions", "avis",
+    "antworten", "respuestas", "risposta", "risposte", "respostas", "agents",
+)  # fmt: skip
 
 _LABEL = r"[A-Z]{1,2}"
 _JOIN = r"\s{0,3}(?:[,;/&+]|,?\s{0,3}\b(?:and|et|und|y|e)\b)\s{0,3}"
@@ -30,6 +34,12 @@ _MENTION = re.compile(
     re.DOTALL,
 )
 _ONE = re.compile(rf"(?<!\w)(?:{_WORD})?({_LABEL})(?!\w)")
+
+
+def begins_mention(word: str) -> bool:
+    """Whether it may become what models write before a label, or is that."""
+    folded = word.casefold()
+    return any(mention.startswith(folded) for mention in _MENTION_WORDS)
 
 
 def labels(agent_ids: Sequence[str], seed: int) -> dict[str, str]:

@@ -91,5 +91,10 @@ def fenced(name: str, text: str, tag: str) -> str:
 
 
 def unfenced(text: str, tag: str) -> str:
+    """`text` without the blocks' own tags, and without the space around it."""
+    return untagged(text, tag).strip()
+
+
+def untagged(text: str, tag: str) -> str:
     """`text` without the blocks' own tags, which small models copy into what they write."""
-    return re.sub(rf"</?[a-z]{{1,20}}-{tag}>\n?", "", text).strip()
+    return re.sub(rf"</?[a-z]{{1,20}}-{tag}>\n?", "", text)
