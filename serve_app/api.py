@@ -92,6 +92,7 @@ def build_api(
     app.include_router(metrics.router)
     app.include_router(mcp_router())
     app.include_router(openai_routes.router)
+    app.include_router(openai_routes.router, prefix="/ollama")
     app.include_router(page.router)
     app.include_router(docs.router)
     app.include_router(ollama_routes.router)

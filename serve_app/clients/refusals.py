@@ -12,7 +12,13 @@ from serve_app.ollama.faults import ollama_error
 from serve_app.openai.faults import openai_error
 
 Look = Callable[[int, str, str], tuple[int, dict[str, Any]]]
-LOOKS: Mapping[str, Look] = {"/mcp": json_rpc_error, "/ollama": ollama_error, "/v1": openai_error}
+LOOKS: Mapping[str, Look] = {
+    "/mcp": json_rpc_error,
+    "/ollama/v1": openai_error,
+    "/ollama": ollama_error,
+    "/v1": openai_error,
+}
+"""The first that fits. Ollama has OpenAI's protocol below its own address: clients look there."""
 
 
 def look_at(path: str) -> Look | None:

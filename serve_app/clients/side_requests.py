@@ -10,9 +10,10 @@ part are looked for where the front end has both.
 import re
 from collections.abc import Sequence
 
-from actors.council.table.model_names import canonical, resolve
+from actors.council.table.model_names import resolve
 from actors.council.table.seating import may_chat
-from actors.messages.nodes import InstalledModel, NodeReport
+from actors.messages.nodes import NodeReport
+from serve_app.clients.local_models import installed
 
 LOOKED_AT = 20_000
 """Characters of the last message; front ends put their order at its beginning."""
@@ -42,17 +43,8 @@ def is_side_request(text: str, markers: Sequence[str] = ()) -> bool:
 def task_model(wanted: str | None, reports: Sequence[NodeReport]) -> str | None:
     """The model that answers them: the one that is `wanted`, else the smallest that can chat; None
     where no PC has one."""
-    there = _installed(reports)
+    there = installed(reports)
     if wanted and (found := resolve(wanted, there)):
         return found
     sizes = sorted((model.size, name) for name, model in there.items() if may_chat(model))
     return sizes[0][1] if sizes else None
-
-
-def _installed(reports: Sequence[NodeReport]) -> dict[str, InstalledModel]:
-    return {
-        canonical(model.name): model
-        for report in reports
-        if report.ollama and report.duty == "serving"
-        for model in report.ollama.installed
-    }

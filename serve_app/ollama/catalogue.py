@@ -1,7 +1,7 @@
 """What is listed: the councils, and the models of all PCs, in the shapes of `tags`, `ps`, `show`.
 Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
@@ -11,6 +11,7 @@ from actors.messages.nodes import InstalledModel, LoadedModel, ModelLimits, Node
 from cluster.embedded.listings import FOR_EVER, described, named
 from cluster.embedded.protocol import timestamp
 from serve_app.clients.council_models import LATEST, MODES
+from serve_app.clients.local_models import installed, servers
 
 Entry = dict[str, Any]
 CAN = ("completion", "thinking")
@@ -21,7 +22,7 @@ _SITS = "# Several models answer, judge each other, and a chairman writes what c
 
 def tags(reports: Sequence[NodeReport]) -> Entry:
     """Every model once, however many PCs have it."""
-    models = _installed(reports)
+    models = installed(reports)
     newest = max((_told(model) for model in models.values()), default=_UNTOLD)
     councils = [_council(name) | {"modified_at": timestamp(newest)} for name in MODES]
     local = [_known(model) | _dated(model) for _, model in sorted(models.items())]
@@ -30,9 +31,7 @@ def tags(reports: Sequence[NodeReport]) -> Entry:
 
 def ps(reports: Sequence[NodeReport], now: datetime) -> Entry:
     """An entry for each PC that has the model in memory."""
-    loaded = [
-        _loaded(model, status, now) for status in _servers(reports) for model in status.loaded
-    ]
+    loaded = [_loaded(model, status, now) for status in servers(reports) for model in status.loaded]
     return {"models": loaded}
 
 
@@ -52,7 +51,7 @@ def council_shown(name: str) -> Entry:
 
 
 def find(name: str, reports: Sequence[NodeReport]) -> InstalledModel | None:
-    return _installed(reports).get(canonical(name))
+    return installed(reports).get(canonical(name))
 
 
 def shown(model: InstalledModel, limits: ModelLimits) -> Entry:
@@ -81,21 +80,6 @@ def _loaded(model: LoadedModel, status: OllamaStatus, now: datetime) -> Entry:
         "size_vram": model.size_vram,
         "context_length": model.context_length or 0,
     }
-
-
-def _servers(reports: Sequence[NodeReport]) -> Iterator[OllamaStatus]:
-    """Of the PCs that serve, those that answer."""
-    for report in reports:
-        if report.duty == "serving" and report.ollama and report.ollama.connected:
-            yield report.ollama
-
-
-def _installed(reports: Sequence[NodeReport]) -> dict[str, InstalledModel]:
-    found: dict[str, InstalledModel] = {}
-    for status in _servers(reports):
-        for model in status.installed:
-            found.setdefault(canonical(model.name), model)
-    return found
 
 
 def _council(name: str) -> Entry:

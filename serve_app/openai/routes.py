@@ -14,12 +14,12 @@ from starlette.responses import JSONResponse, Response
 
 from actors.council.table.model_names import canonical
 from actors.errors import InvalidRequest, ModelNotInstalled
-from actors.messages.nodes import InstalledModel
 from actors.messages.requests import Origin
 from cluster.council import Council
 from cluster.embedded.exchange import ClientGone, while_connected
 from serve_app import problems
 from serve_app.clients.council_models import is_council
+from serve_app.clients.local_models import installed
 from serve_app.clients.side_requests import is_side_request, task_model
 from serve_app.clients.sitting import sitting
 from serve_app.clients.telling import Telling, answer_of
@@ -68,15 +68,15 @@ router = APIRouter(prefix="/v1", route_class=OpenAiRoute, include_in_schema=Fals
 
 @router.get("/models")
 async def list_models(council: CouncilAtHand) -> Response:
-    installed = list((await _installed(council)).values())
-    return JSONResponse(shapes.models(installed, _now()))
+    models = installed(await council.nodes())
+    return JSONResponse(shapes.models(list(models.values()), _now()))
 
 
 @router.get("/models/{name:path}")
 async def get_model(name: str, council: CouncilAtHand) -> Response:
     if is_council(name):
         return JSONResponse(shapes.model(name, _now()))
-    found = (await _installed(council)).get(canonical(name))
+    found = installed(await council.nodes()).get(canonical(name))
     if found is None:
         raise ModelNotInstalled(f"No PC of the council has the model {name!r}.")
     return JSONResponse(shapes.model(found.name, _now()))
@@ -179,16 +179,6 @@ async def _read(request: Request, kind: type[Ask]) -> Ask:
         return kind.model_validate_json(await request.body())
     except ValidationError as error:
         raise Refused(*wrong_field(error)) from None
-
-
-async def _installed(council: Council) -> dict[str, InstalledModel]:
-    """Every model that some PC has, once, by its whole name."""
-    return {
-        canonical(model.name): model
-        for report in await council.nodes()
-        if report.ollama
-        for model in report.ollama.installed
-    }
 
 
 def _vector(numbers: tuple[float, ...], encoding: str) -> list[float] | str:

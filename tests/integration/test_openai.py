@@ -61,14 +61,20 @@ async def client(
 
 
 async def test_councils_and_models_are_listed_and_found(tmp_path: Path) -> None:
-    async with FakeOllama(MODELS) as fake, client(tmp_path, fake) as (asking, _):
+    async with FakeOllama(MODELS) as fake, client(tmp_path, fake) as (asking, local):
         names = [one.id async for one in await asking.models.list()]
         assert (await asking.models.retrieve("alpha:1b")).id == "alpha:1b"
         assert (await asking.models.retrieve("council-fast")).owned_by == "llm-council"
         with pytest.raises(openai.NotFoundError) as missing:
             await asking.models.retrieve("nobody/has:this")
+        below = asking.with_options(base_url=str(asking.base_url).replace("/v1", "/ollama/v1"))
+        assert [one.id async for one in await below.models.list()] == names
+        with pytest.raises(openai.NotFoundError) as missing_there:
+            await below.models.retrieve("nobody/has:this")
+        await local.drain("pc1")
+        assert [one.id async for one in await asking.models.list()] == names[:3]
     assert names == ["council", "council-fast", "council-thorough", *MODELS]
-    assert missing.value.code == "model_not_found"
+    assert missing.value.code == missing_there.value.code == "model_not_found"
 
 
 async def test_a_council_answers_with_its_session_behind_it(tmp_path: Path) -> None:

@@ -190,6 +190,9 @@ async def test_row_25_without_any_chairman_the_best_opinion_stands(tmp_path: Pat
     assert session.final_answer.fallback == FALLBACK_OPINION
     assert session.final_answer.content == f"Opinion of {best}"
     assert session.final_answer.sources_cited == (best,)
+    name = next(seat.name for seat in session.agents if seat.agent_id == best)
+    [told] = [notice.detail for notice in session.notices if notice.code == FALLBACK_OPINION]
+    assert told == f"The chairman's model c:1 gave no answer; the opinion of {name} is the answer."
 
 
 async def test_row_24_unreadable_reviews_are_abstentions_never_made_up_scores(

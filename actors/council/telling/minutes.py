@@ -143,10 +143,15 @@ def derived_notices(session: Session) -> Iterator[Notice]:
             )
     yield from _review_notices(session)
     if session.final is not None and session.final.fallback is not None:
+        final, lost = session.final, session.started.chairman_model
+        instead = (
+            f"{final.model} stood in."
+            if final.basis == "synthesis"
+            else f"the opinion of {_who(session, final.sources_cited[0])} is the answer."
+        )
         yield Notice(
             code=session.final.fallback,
-            detail=f"The chairman's model {session.started.chairman_model} gave no answer; "
-            f"{session.final.model} stood in.",
+            detail=f"The chairman's model {lost} gave no answer; {instead}",
         )
 
 
