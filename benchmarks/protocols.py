@@ -2,7 +2,8 @@
 
 One session, heard twice at once: by `/v1/chat/completions` and by the session's own server-sent
 events. For each piece of the answer that `/v1` gives out: how much later it came than the same
-characters did on the own stream. Without the guard, so that the answer comes as it is written.
+characters did on the own stream. What follows the synthesis, where judges prefer an opinion, is not
+counted.
 
 `python -m benchmarks.protocols --councils 5`
 """
@@ -74,11 +75,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=18473)
     wanted = parser.parse_args()
     models = ",".join(MODELS[:3])
-    settings = {
-        "COUNCIL_GUARD": "false",
-        "COUNCIL_MODELS": models,
-        "COUNCIL_CHAIRMAN_MODEL": CHAIRMAN,
-    }
+    settings = {"COUNCIL_MODELS": models, "COUNCIL_CHAIRMAN_MODEL": CHAIRMAN}
     with (
         fake_ollama(wanted.latency_ms) as ollama,
         our_council(ollama, wanted.port, **settings) as (url, _),
