@@ -9,10 +9,11 @@ from typing import Any
 
 from rich.live import Live
 
-from serve_app.cli import views
+from serve_app.cli import scores, views
 from serve_app.cli.client import Client
 from serve_app.cli.hearing import Event, Hearing, Voice, heard
 from serve_app.cli.listening import BEAT, listen
+from serve_app.cli.panels import heading
 from serve_app.cli.terminal import Stop, out, rich_wanted, say, tell
 
 ANSWERED, FAILED, CANCELLED = 0, 1, 130
@@ -124,7 +125,7 @@ def _read_out(events: Iterable[Event]) -> None:
                     say(_plain(voice))
                 told.add((stage, agent_id, voice.text))
         if event.get("kind") == "ranking":
-            say(f"\n# Scores\n{views.plain_scores(hearing)}")
+            say(f"\n# Scores\n{scores.plain(hearing)}")
 
 
 def _is_over(stage: str, hearing: Hearing) -> bool:
@@ -137,7 +138,7 @@ def _is_over(stage: str, hearing: Hearing) -> bool:
 
 def _plain(voice: Voice) -> str:
     what = voice.text.strip() if voice.state == "done" else f"absent: {voice.detail}"
-    return f"\n## {views.heading(voice)}\n{what}"
+    return f"\n## {heading(voice)}\n{what}"
 
 
 def _cancel(client: Client, session_id: str) -> int:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from rich.console import Console, ConsoleDimensions
 
-from serve_app.cli import views
+from serve_app.cli import costs, scores, views
 from serve_app.cli.hearing import Hearing, heard, of_stage
 
 
@@ -148,7 +148,7 @@ def test_stages_that_are_over_are_drawn_once_each_under_a_name() -> None:
     assert [name for name, _ in views.finished(sitting(OPINIONS, REVIEW))] == ["opinions"]
     hearing = sitting(OPINIONS, REVIEW, ranking)
     assert [name for name, _ in views.finished(hearing)] == ["opinions", "review", "scores"]
-    table = drawn(views.scores(hearing))
+    table = drawn(scores.table(hearing))
     assert "Beta" in table and "8.0" in table and "–" in table
 
 
@@ -161,13 +161,13 @@ def test_of_a_fast_council_opinions_come_first_and_then_who_agrees_most() -> Non
     }  # fmt: skip
     hearing = sitting(OPINIONS, ranking)
     assert [name for name, _ in views.finished(hearing)] == ["opinions", "scores"]
-    told = views.plain_scores(hearing)
+    told = scores.plain(hearing)
     assert told == (
         "1. Beta: 0.61 points, by how much it agrees with the others\n2 of 2 opinions answer 42."
     )
     undecided = {**count, "winner": None, "votes": 0, "answers": {"agent_1": "41", "agent_2": "42"}}
     split = sitting(OPINIONS, {**ranking, "count": undecided})
-    assert "The opinions answer 41, 42: none of them most often." in views.plain_scores(split)
+    assert "The opinions answer 41, 42: none of them most often." in scores.plain(split)
 
 
 def test_reviews_of_one_opinion_each_are_gathered_by_their_reviewer() -> None:
@@ -242,7 +242,7 @@ def test_tokens_and_times_are_those_of_the_requirement() -> None:
     latency: dict[str, Any] = {name: {"total_duration_ms": ms} for name, (*_, ms) in stages.items()}
     latency["total_duration_ms"] = 9400
     session = {"token_usage": usage, "latency_stats": latency}
-    assert views.cost_rows(session) == [
+    assert costs.rows(session) == [
         ("Opinions", "244", "256", "500", "2.1 s"),
         ("Review", "1,293", "594", "1,887", "4.0 s"),
         ("Synthesis", "501", "352", "853", "3.3 s"),
@@ -255,11 +255,11 @@ def test_the_scores_say_how_sure_a_place_is_and_how_far_judges_agree() -> None:
     sure = {**line, "interval": {"best": 1, "worst": 2}}
     said = {"sentence": "2 of 3 judges put Alpha first; first and second are too close to call."}
     hearing = sitting({"kind": "ranking", "seq": 8, "ranking": [sure], "agreement": said})
-    table = drawn(views.scores(hearing))
+    table = drawn(scores.table(hearing))
     assert "1 (1–2)" in table and "7.50" in table
     assert "too close to call" in table
     certain = {**line, "interval": {"best": 1, "worst": 1}}
-    assert [views.place(each) for each in (line, certain)] == ["1", "1"]
-    first, agreed = views.plain_scores(hearing).splitlines()
+    assert [scores.place(each) for each in (line, certain)] == ["1", "1"]
+    first, agreed = scores.plain(hearing).splitlines()
     assert first == "1 (1–2). Alpha: 7.50 points, mean 8.0 of 10 from 2 votes"
     assert agreed == said["sentence"]
