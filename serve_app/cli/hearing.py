@@ -3,6 +3,10 @@
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from serve_app.cli import voice as voices
+from serve_app.cli.ballots import Ballots, cast, refuse
+from serve_app.cli.voice import Voice
+
 Event = dict[str, Any]
 
 DELTAS = {
@@ -14,31 +18,19 @@ DELTAS = {
 SOME_SPEAK = ("revision", "guard")
 """Stages in which not every seat speaks."""
 CHAIRMAN = "chairman"
-
-
-@dataclass(frozen=True)
-class Voice:
-    """One seat in one stage. `state`: waiting, speaking, done, absent. `cached` = nobody was
-    asked."""
-
-    name: str
-    model: str
-    node: str = ""
-    text: str = ""
-    state: str = "waiting"
-    detail: str = ""
-    cached: bool = False
+BUSY = ("waiting", "asked", "thinking", "speaking")
+"""States of a voice that has not come to an end."""
 
 
 @dataclass(frozen=True)
 class Hearing:
     """`voices` by (stage, agent_id), in the order of the table. `queue`: place and time to wait, as
-    long as no PC has come to the question."""
+    long as no PC has come to the question; `loading`: models that PCs load now."""
 
     stage: str = "pending"
     names: dict[str, tuple[str, str]] = field(default_factory=dict)
     voices: dict[tuple[str, str], Voice] = field(default_factory=dict)
-    votes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    ballots: Ballots = field(default_factory=Ballots)
     ranking: tuple[Event, ...] = ()
     agreement: str = ""
     method: str = ""
@@ -47,13 +39,18 @@ class Hearing:
     closed: Event | None = None
     last_seq: int = 0
     queue: Event | None = None
+    loading: frozenset[str] = frozenset()
 
 
-def heard(hearing: Hearing, event: Event) -> Hearing:
-    """The hearing after an event. Unknown kinds change nothing but the position."""
+def heard(hearing: Hearing, event: Event, now: float = 0.0) -> Hearing:
+    """The hearing after an event that came `now`, in seconds. Unknown kinds change nothing but the
+    position."""
     kind = str(event.get("kind"))
     if kind in DELTAS:
-        return _said(hearing, DELTAS[kind], event)
+        stage, agent_id = DELTAS[kind], str(event["agent_id"])
+        return _with(
+            hearing, stage, agent_id, voices.said(_at(hearing, stage, agent_id), event, now)
+        )
     hearing = replace(hearing, last_seq=max(hearing.last_seq, int(event.get("seq", 0))))
     step = _STEPS.get(kind)
     return step(hearing, event) if step else hearing
@@ -63,22 +60,29 @@ def of_stage(hearing: Hearing, stage: str) -> list[Voice]:
     return [voice for (where, _), voice in hearing.voices.items() if where == stage]
 
 
-def _voice(hearing: Hearing, stage: str, agent_id: str, **changes: Any) -> Hearing:
+def somebody_waits(hearing: Hearing) -> bool:
+    """Whether a seat waits for a PC, or for its model there."""
+    return hearing.closed is None and any(v.state == "waiting" for v in hearing.voices.values())
+
+
+def begun(hearing: Hearing) -> bool:
+    """Whether a PC has come to the question."""
+    return any(voice.state != "waiting" for voice in hearing.voices.values())
+
+
+def _at(hearing: Hearing, stage: str, agent_id: str) -> Voice:
     name, model = hearing.names.get(agent_id, (agent_id, ""))
-    before = hearing.voices.get((stage, agent_id), Voice(name, model))
-    after = replace(before, **changes)
-    return replace(hearing, voices={**hearing.voices, (stage, agent_id): after})
+    return hearing.voices.get((stage, agent_id), Voice(name, model))
 
 
-def _said(hearing: Hearing, stage: str, event: Event) -> Hearing:
-    """A delta goes to its offset: after a reconnection the text so far comes again, in one."""
-    if event.get("thinking"):
-        return hearing
-    agent_id = str(event["agent_id"])
-    voice = hearing.voices.get((stage, agent_id))
-    before = voice.text if voice else ""
-    text = before[: int(event["offset"])] + str(event["text"])
-    return _voice(hearing, stage, agent_id, text=text, state="speaking")
+def _with(hearing: Hearing, stage: str, agent_id: str, voice: Voice) -> Hearing:
+    return replace(hearing, voices={**hearing.voices, (stage, agent_id): voice})
+
+
+def _answer(hearing: Hearing, stage: str, event: Event, text: str) -> Hearing:
+    agent_id = str(event.get("agent_id", CHAIRMAN))
+    voice = voices.answered(_at(hearing, stage, agent_id), event, text)
+    return _with(hearing, stage, agent_id, voice)
 
 
 def _started(hearing: Hearing, event: Event) -> Hearing:
@@ -88,74 +92,75 @@ def _started(hearing: Hearing, event: Event) -> Hearing:
 
 
 def _queued(hearing: Hearing, event: Event) -> Hearing:
-    return replace(hearing, queue=event)
+    """`place` 0: a PC has come to it, whatever it does before it asks."""
+    return replace(hearing, queue=event if event["place"] else None)
+
+
+def _loading(hearing: Hearing, event: Event) -> Hearing:
+    return replace(hearing, loading=frozenset(event["models"]))
 
 
 def _stage(hearing: Hearing, event: Event) -> Hearing:
     hearing = replace(hearing, stage=str(event["stage"]))
-    sitting = [CHAIRMAN] if hearing.stage == "synthesis" else _seats(hearing)
+    sitting = [CHAIRMAN] if hearing.stage == "synthesis" else seats(hearing)
     sitting = [] if hearing.stage in SOME_SPEAK else sitting
     for agent_id in sitting:
-        hearing = _voice(hearing, hearing.stage, agent_id)
+        voice = _at(hearing, hearing.stage, agent_id)
+        hearing = _with(hearing, hearing.stage, agent_id, voice)
     return hearing
 
 
-def _seats(hearing: Hearing) -> list[str]:
+def seats(hearing: Hearing) -> list[str]:
     return [agent_id for agent_id in hearing.names if agent_id != CHAIRMAN]
 
 
 def _agent(hearing: Hearing, event: Event) -> Hearing:
-    detail = f"attempt {event['attempt']}" if event.get("attempt", 1) > 1 else ""
+    """It begins anew; the guard's judges are asked twice, and what they said first stays."""
     stage, agent_id = str(event["stage"]), str(event["agent_id"])
-    hearing = replace(hearing, queue=None)
-    return _voice(hearing, stage, agent_id, node=str(event["node"]), state="asked", detail=detail)
+    before = _at(hearing, stage, agent_id)
+    voice = voices.asked(before, event)
+    voice = replace(voice, text=before.text) if stage == "guard" else voice
+    return _with(replace(hearing, queue=None), stage, agent_id, voice)
 
 
 def _opinion(hearing: Hearing, event: Event) -> Hearing:
-    return _voice(
-        hearing, "opinions", str(event["agent_id"]),
-        text=str(event["content"]), state="done", node=str(event.get("node", "")), detail="",
-        cached=bool(event.get("cached")),
-    )  # fmt: skip
+    return _answer(hearing, "opinions", event, str(event["content"]))
 
 
 def _review(hearing: Hearing, event: Event) -> Hearing:
-    votes = [f"{_name(hearing, v['agent_id'])} {v['score']}/10" for v in event["rankings"]]
-    text = ", ".join(votes) or "abstains: " + "; ".join(event.get("rejected", ()))
-    agent_id = str(event["agent_id"])
-    if event.get("about"):  # one of several: what it said before stays
-        before = hearing.votes.get(agent_id, ())
-        hearing = replace(hearing, votes={**hearing.votes, agent_id: (*before, text)})
-        text = ", ".join(hearing.votes[agent_id])
-    return _voice(hearing, "review", agent_id, text=text, state="done", detail="")
+    ballots, judge = cast(hearing.ballots, event), str(event["agent_id"])
+    votes = ballots.given[judge].items()
+    told = ", ".join(f"{name_of(hearing, seat)} {vote['score']}/10" for seat, vote in votes)
+    text = told or f"abstains: {ballots.why_not(judge)}"
+    return _answer(replace(hearing, ballots=ballots), "review", event, text)
 
 
 def _revision(hearing: Hearing, event: Event) -> Hearing:
-    agent_id, text = str(event["agent_id"]), str(event["content"])
-    return _voice(hearing, "revision", agent_id, text=text, state="done", detail="")
+    return _answer(hearing, "revision", event, str(event["content"]))
 
 
 def _draft(hearing: Hearing, event: Event) -> Hearing:
-    return _voice(hearing, "synthesis", CHAIRMAN, text=str(event["content"]), state="done")
+    return _answer(hearing, "synthesis", {**event, "agent_id": CHAIRMAN}, str(event["content"]))
 
 
 def _guard(hearing: Hearing, event: Event) -> Hearing:
-    agent_id = str(event["agent_id"])
-    before = hearing.voices.get(("guard", agent_id))
-    said = [before.text] if before and before.text else []
-    text = ", then ".join([*said, PREFERS[event["better"]]])
-    return _voice(hearing, "guard", agent_id, text=text, state="done", detail="")
+    before = _at(hearing, "guard", str(event["agent_id"]))
+    said = [before.text] if before.text else []
+    return _answer(hearing, "guard", event, ", then ".join([*said, PREFERS[event["better"]]]))
 
 
 def _absence(hearing: Hearing, event: Event) -> Hearing:
     stage, agent_id = str(event["stage"]), str(event["agent_id"])
-    return _voice(
-        hearing, stage, agent_id, state="absent", detail=f"{event['code']}: {event['detail']}"
-    )
+    detail = f"{event['code']}: {event['detail']}"
+    if stage == "review":
+        ballots = refuse(hearing.ballots, agent_id, str(event["detail"]))
+        hearing = replace(hearing, ballots=ballots)
+    voice = replace(_at(hearing, stage, agent_id), state="absent", detail=detail, again="")
+    return _with(hearing, stage, agent_id, voice)
 
 
 def _ranked(hearing: Hearing, event: Event) -> Hearing:
-    lines = [{**line, "name": _name(hearing, line["agent_id"])} for line in event["ranking"]]
+    lines = [{**line, "name": name_of(hearing, line["agent_id"])} for line in event["ranking"]]
     sentences = [
         str((event.get("agreement") or {}).get("sentence", "")),
         _counted(event.get("count")),
@@ -175,8 +180,7 @@ def _counted(count: Event | None) -> str:
 
 
 def _answered(hearing: Hearing, event: Event) -> Hearing:
-    hearing = _voice(hearing, "synthesis", CHAIRMAN, text=str(event["content"]), state="done")
-    return replace(hearing, answer=event)
+    return replace(_draft(hearing, event), answer=event)
 
 
 def _notice(hearing: Hearing, event: Event) -> Hearing:
@@ -184,10 +188,15 @@ def _notice(hearing: Hearing, event: Event) -> Hearing:
 
 
 def _closed(hearing: Hearing, event: Event) -> Hearing:
-    return replace(hearing, closed=event, stage=str(event["outcome"]))
+    """Who was still at it was stopped."""
+    ended = {
+        key: replace(voice, state="stopped") if voice.state in BUSY else voice
+        for key, voice in hearing.voices.items()
+    }
+    return replace(hearing, closed=event, stage=str(event["outcome"]), voices=ended)
 
 
-def _name(hearing: Hearing, agent_id: str) -> str:
+def name_of(hearing: Hearing, agent_id: str) -> str:
     return hearing.names.get(agent_id, (agent_id, ""))[0]
 
 
@@ -200,6 +209,7 @@ PREFERS = {
 _STEPS = {
     "session_started": _started,
     "queued": _queued,
+    "loading": _loading,
     "stage_started": _stage,
     "agent_started": _agent,
     "opinion": _opinion,

@@ -15,6 +15,7 @@ from actors.council.telling.cost import energy
 from serve_app.cli import costs, scores
 from serve_app.cli.fitting import Fitting
 from serve_app.cli.hearing import Hearing, of_stage
+from serve_app.cli.matrix import matrix
 from serve_app.cli.panels import panel
 from serve_app.cli.provenance import provenance
 from serve_app.cli.terminal import out, printable, say
@@ -39,8 +40,10 @@ def live(hearing: Hearing, size: ConsoleDimensions) -> RenderableType:
         return Spinner("dots", Text("The council gathers …"))
     voices = of_stage(hearing, hearing.stage)
     lines = max(1, (size.height - 3) // max(1, len(voices)) - 2)
-    panels = [panel(voice, lines, size.width - 4) for voice in voices]
-    return Group(Spinner("dots", Text(title, style="bold")), *panels)
+    panels = [panel(voice, size.width, lines, hearing.loading) for voice in voices]
+    ended = sum(voice.state in ("done", "absent") for voice in voices)
+    count = f" {ended}/{len(voices)}" if len(voices) > 1 else ""
+    return Group(Spinner("dots", Text(title + count, style="bold")), *panels)
 
 
 def queued(queue: dict[str, Any]) -> str:
@@ -51,14 +54,15 @@ def queued(queue: dict[str, Any]) -> str:
     return f"Queued: {place}{ending}" + (f", about {eta_s} s" if eta_s else "")
 
 
-def finished(hearing: Hearing) -> Iterator[tuple[str, RenderableType]]:
-    """What will not change any more, each under a name: the stages that are over, the scores."""
+def finished(hearing: Hearing, reasons: bool = False) -> Iterator[tuple[str, RenderableType]]:
+    """What will not change any more, each under a name: the stages that are over, the scores; the
+    judges' `reasons` if they are wanted."""
     beyond = ("revision", "synthesis", "guard", "complete", "error")
     over = hearing.ranking or hearing.stage in ("review", *beyond)
     if over and of_stage(hearing, "opinions"):
         yield "opinions", stage_end(hearing, "opinions")
-    if (hearing.ranking or hearing.stage in beyond) and of_stage(hearing, "review"):
-        yield "review", stage_end(hearing, "review")
+    if (hearing.ranking or hearing.stage in beyond) and hearing.ballots.judges:
+        yield "review", matrix(hearing, reasons)
     if hearing.ranking:
         yield "scores", Fitting(scores.table(hearing))
     if hearing.stage in beyond[1:] and of_stage(hearing, "revision"):
@@ -70,15 +74,19 @@ def finished(hearing: Hearing) -> Iterator[tuple[str, RenderableType]]:
 def stage_end(hearing: Hearing, stage: str) -> RenderableType:
     """What stays on the screen of a stage that is over."""
     title = Text(TITLES[stage], style="bold")
-    return Group(title, *(panel(voice) for voice in of_stage(hearing, stage)))
+    return Group(title, *(panel(voice, out.width) for voice in of_stage(hearing, stage)))
 
 
-def print_end(session: dict[str, Any], rich: bool) -> None:
-    """The answer, then what was amiss (the notices tell of absences too), then tokens and times."""
+def print_end(session: dict[str, Any], rich: bool, reasons: bool = False) -> None:
+    """The answer, then what was amiss (the notices tell of absences too), then tokens and times.
+    With `reasons`, the synthesis too that the guard put aside."""
     answer = session.get("final_answer")
     if answer:
         names = {agent["agent_id"]: agent["name"] for agent in session.get("agents") or ()}
         _print_answer(answer, names, rich)
+        lost = (answer["guard"] or {}).get("synthesis")
+        if reasons and lost:
+            _print_text("The synthesis that lost", lost, rich)
     for detail in dict.fromkeys(notice["detail"] for notice in session.get("notices") or ()):
         say(f"Note: {detail}")
     say("")
@@ -95,9 +103,13 @@ def print_end(session: dict[str, Any], rich: bool) -> None:
 
 
 def _print_answer(answer: dict[str, Any], names: dict[str, str], rich: bool) -> None:
-    if rich:
-        say("\nAnswer", style="bold green")
-        out.print(Markdown(printable(answer["content"]), hyperlinks=False))
-    else:
-        say(f"\n# Answer\n\n{answer['content']}")
+    _print_text("Answer", answer["content"], rich)
     say(f"\n({' '.join(provenance(answer, names))})")
+
+
+def _print_text(title: str, text: str, rich: bool) -> None:
+    if rich:
+        say(f"\n{title}", style="bold green")
+        out.print(Markdown(printable(text), hyperlinks=False))
+    else:
+        say(f"\n# {title}\n\n{text}")
