@@ -61,8 +61,15 @@ def of_stage(hearing: Hearing, stage: str) -> list[Voice]:
 
 
 def somebody_waits(hearing: Hearing) -> bool:
-    """Whether a seat waits for a PC, or for its model there."""
-    return hearing.closed is None and any(v.state == "waiting" for v in hearing.voices.values())
+    """Whether a seat waits for a PC, or for its model there. Before any is called, all do."""
+    states = {voice.state for voice in hearing.voices.values()}
+    return hearing.closed is None and (not states or "waiting" in states)
+
+
+def loads(hearing: Hearing) -> bool:
+    """Whether a PC loads a model that a seat waits for."""
+    waiting = {voice.model for voice in hearing.voices.values() if voice.state == "waiting"}
+    return not waiting.isdisjoint(hearing.loading)
 
 
 def begun(hearing: Hearing) -> bool:

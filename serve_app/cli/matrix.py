@@ -21,7 +21,9 @@ def matrix(hearing: Hearing, with_reasons: bool) -> RenderableType:
     lines = [*abstentions(hearing)]
     if with_reasons:
         lines += reasons(hearing)
-    elif any(True for _ in reasons(hearing)):
+    elif any(
+        v.get("reasoning") for given in hearing.ballots.given.values() for v in given.values()
+    ):
         table.caption, table.caption_justify = Text(HINT, style="dim"), "left"
     return Group(Fitting(table), *(Text(printable(line)) for line in lines))
 
@@ -44,6 +46,11 @@ def reasons(hearing: Hearing) -> Iterator[str]:
         if votes and judge in hearing.ballots.refused:
             why = hearing.ballots.why_not(judge)
             yield f"Of {name_of(hearing, judge)}'s ballot does not count: {why}"
+
+
+def _has_reasons(hearing: Hearing) -> bool:
+    given = hearing.ballots.given.values()
+    return any(vote.get("reasoning") for votes in given for vote in votes.values())
 
 
 def _table(hearing: Hearing) -> Table:

@@ -12,12 +12,12 @@ from rich.spinner import Spinner
 from rich.text import Text
 
 from actors.council.telling.cost import energy
+from actors.council.telling.provenance import provenance
 from serve_app.cli import costs, scores
 from serve_app.cli.fitting import Fitting
-from serve_app.cli.hearing import Hearing, of_stage
+from serve_app.cli.hearing import Hearing, loads, of_stage
 from serve_app.cli.matrix import matrix
 from serve_app.cli.panels import panel
-from serve_app.cli.provenance import provenance
 from serve_app.cli.terminal import out, printable, say
 
 TITLES = {
@@ -34,7 +34,7 @@ def live(hearing: Hearing, size: ConsoleDimensions) -> RenderableType:
     title = TITLES.get(hearing.stage)
     if hearing.closed is not None:
         return Text("")
-    if hearing.queue is not None:
+    if hearing.queue is not None and not loads(hearing):
         return Spinner("dots", Text(queued(hearing.queue)))
     if title is None:
         return Spinner("dots", Text("The council gathers …"))
@@ -43,7 +43,9 @@ def live(hearing: Hearing, size: ConsoleDimensions) -> RenderableType:
     panels = [panel(voice, size.width, lines, hearing.loading) for voice in voices]
     ended = sum(voice.state in ("done", "absent") for voice in voices)
     count = f" {ended}/{len(voices)}" if len(voices) > 1 else ""
-    return Group(Spinner("dots", Text(title + count, style="bold")), *panels)
+    queue = hearing.queue
+    place = f" · {queued(queue)}" if queue and queue["place"] > 1 else ""
+    return Group(Spinner("dots", Text(title + count + place, style="bold")), *panels)
 
 
 def queued(queue: dict[str, Any]) -> str:

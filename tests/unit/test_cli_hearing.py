@@ -106,6 +106,8 @@ def test_a_seat_that_waits_for_its_model_says_so_until_it_is_asked() -> None:
     loading = sitting(OPINIONS, {"kind": "loading", "models": ["b:2b"]})
     shown = drawn(views.live(loading, SIZE))
     assert "loading b:2b …" in shown and "waiting …" in shown and "loading a:1b" not in shown
+    queue = {"kind": "queued", "place": 1, "eta_s": 0.0}
+    assert "loading b:2b …" in drawn(views.live(heard(loading, queue), SIZE))
     asked = {"kind": "agent_started", "seq": 3, "agent_id": "agent_2", "stage": "opinions",
              "node": "pc2"}  # fmt: skip
     assert "loading" not in drawn(views.live(heard(loading, asked), SIZE))
@@ -308,6 +310,7 @@ def test_tokens_and_times_are_those_of_the_requirement() -> None:
             "total_prompt_tokens": prompt,
             "total_completion_tokens": completion,
             "total_tokens": total,
+            "by_model": {},
         }
         for name, (prompt, completion, total, _) in stages.items()
     }
@@ -323,6 +326,27 @@ def test_tokens_and_times_are_those_of_the_requirement() -> None:
         ("Synthesis", "501", "352", "853", "3.3 s"),
         ("Total", "2,038", "1,202", "3,240", "9.4 s"),
     ]
+
+
+def test_a_stage_of_several_models_says_what_each_took() -> None:
+    used = {"a:1b": (10, 3), "b:2b": (2000, 20)}
+    models = {
+        name: {"prompt_tokens": prompt, "completion_tokens": completion}
+        for name, (prompt, completion) in used.items()
+    }
+    total = {"total_prompt_tokens": 2010, "total_completion_tokens": 23}
+    stage = {"total_duration_ms": 900}
+    session = {
+        "token_usage": {**total, "stage1_opinions": {**total, "by_model": models}},
+        "latency_stats": {**stage, "stage1_opinions": stage},
+    }
+    assert costs.plain(session).splitlines() == [
+        "Opinions: 2,033 tokens (2,010 prompt + 23 completion), 0.9 s",
+        "  a:1b: 13 tokens (10 prompt + 3 completion)",
+        "  b:2b: 2,020 tokens (2,000 prompt + 20 completion)",
+        "Total: 2,033 tokens (2,010 prompt + 23 completion), 0.9 s",
+    ]
+    assert "  b:2b" in drawn(costs.table(session))
 
 
 def test_the_scores_say_how_sure_a_place_is_and_how_far_judges_agree() -> None:
