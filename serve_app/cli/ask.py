@@ -11,7 +11,8 @@ from rich.live import Live
 
 from serve_app.cli import matrix, scores, views
 from serve_app.cli.client import Client
-from serve_app.cli.hearing import Event, Hearing, heard
+from serve_app.cli.folding import heard
+from serve_app.cli.hearing import Event, Hearing
 from serve_app.cli.panels import facts, heading
 from serve_app.cli.terminal import Stop, out, rich_wanted, say, tell
 from serve_app.cli.voice import Voice

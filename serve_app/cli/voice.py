@@ -14,8 +14,8 @@ SURE_AFTER_S = 1.0
 class Voice:
     """`state`: waiting, asked, thinking, speaking, done, absent, stopped. `detail`: why it is
     absent; `again`: why it was asked again. `cached` = nobody was asked; `saved`: the tokens that
-    this saved. `speed` in tokens/s, counted once it is done. `since`: when its text began to come,
-    and how many characters were there already."""
+    this saved. `speed` in tokens/s, of its last call, counted once it is done. `since`: when its
+    text began to come, and how many characters were there already."""
 
     name: str
     model: str
@@ -57,7 +57,7 @@ def asked(voice: Voice, event: Mapping[str, Any]) -> Voice:
 
 
 def answered(voice: Voice, event: Mapping[str, Any], text: str) -> Voice:
-    """The answer is there, with the figures of its call."""
+    """The answer is there, with the figures of its call; a judge may give several, one by one."""
     usage, ms = event.get("usage") or {}, (event.get("timing") or {}).get("generate_ms", 0)
     return replace(
         voice,
@@ -66,8 +66,8 @@ def answered(voice: Voice, event: Mapping[str, Any], text: str) -> Voice:
         node=str(event.get("node", "")) or voice.node,
         detail="",
         cached=bool(event.get("cached")),
-        saved=(event.get("saved") or {}).get("total_tokens", 0),
-        tokens=usage.get("total_tokens", 0),
+        saved=voice.saved + (event.get("saved") or {}).get("total_tokens", 0),
+        tokens=voice.tokens + usage.get("total_tokens", 0),
         speed=usage.get("completion_tokens", 0) * 1000 / ms if ms > 0 else 0.0,
         truncated=bool(event.get("truncated")),
     )

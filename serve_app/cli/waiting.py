@@ -6,7 +6,8 @@ from contextlib import suppress
 from typing import Any
 
 from serve_app.cli.client import Client
-from serve_app.cli.hearing import DELTAS, Event, Hearing, begun, heard, somebody_waits
+from serve_app.cli.folding import DELTAS, heard
+from serve_app.cli.hearing import Event, Hearing, begun, somebody_waits
 from serve_app.cli.listening import BEAT, listen, paced
 from serve_app.cli.terminal import Stop
 

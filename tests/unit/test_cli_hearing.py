@@ -7,7 +7,8 @@ import pytest
 from rich.console import Console, ConsoleDimensions
 
 from serve_app.cli import costs, scores, views
-from serve_app.cli.hearing import Hearing, heard, of_stage
+from serve_app.cli.folding import heard
+from serve_app.cli.hearing import Hearing, of_stage
 from serve_app.cli.matrix import matrix
 from serve_app.cli.panels import facts, panel
 
@@ -262,7 +263,9 @@ def test_revisions_and_the_guard_have_panels_of_those_who_speak() -> None:
         return {"kind": "stage_started", "seq": seq, "stage": name}
 
     def compared(better: str | None, seq: int) -> dict[str, Any]:
-        return {"kind": "guard_ballot", "seq": seq, "agent_id": "agent_2", "better": better}
+        used = {"completion_tokens": 4, "total_tokens": 50}
+        return {"kind": "guard_ballot", "seq": seq, "agent_id": "agent_2", "better": better,
+                "usage": used}  # fmt: skip
 
     revised = {"kind": "revision", "seq": 8, "agent_id": "agent_1", "content": "Better words."}
     draft = {"kind": "synthesis", "seq": 10, "agent_id": "chairman", "content": "So it is."}
@@ -275,6 +278,7 @@ def test_revisions_and_the_guard_have_panels_of_those_who_speak() -> None:
         hearing = heard(hearing, event)
     (voice,) = of_stage(hearing, "guard")
     assert voice.text == "the synthesis, then nothing that could be read"
+    assert voice.tokens == 100, "of both calls"
     assert "Guard" in drawn(views.live(hearing, SIZE))
     ended = heard(hearing, {"kind": "session_closed", "seq": 14, "outcome": "complete"})
     assert [name for name, _ in views.finished(ended)][-1] == "guard"
