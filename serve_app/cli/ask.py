@@ -3,52 +3,55 @@
 import json
 import sys
 import uuid
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Iterable
+from time import monotonic
 from typing import Any
 
 from rich.live import Live
 
-from serve_app.cli import views
+from serve_app.cli import matrix, scores, views
 from serve_app.cli.client import Client
-from serve_app.cli.hearing import Event, Hearing, Voice, heard
-from serve_app.cli.listening import BEAT, listen
+from serve_app.cli.folding import heard
+from serve_app.cli.hearing import Event, Hearing
+from serve_app.cli.panels import facts, heading
 from serve_app.cli.terminal import Stop, out, rich_wanted, say, tell
+from serve_app.cli.voice import Voice
+from serve_app.cli.waiting import followed
 
 ANSWERED, FAILED, CANCELLED = 0, 1, 130
 
 
-def ask(client: Client, request: dict[str, Any], as_json: bool) -> int:
+def ask(client: Client, request: dict[str, Any], as_json: bool, reasons: bool = False) -> int:
     """The exit code: 0 only for an answer. Ctrl-C cancels the session."""
     key = {"Idempotency-Key": str(uuid.uuid4())}
     opened = client.send("POST", "/api/council/sessions", json=request, headers=key)
-    session_id = opened["session_id"]
-    events = _events(client, opened)
     try:
-        follow(events, as_json)
+        follow(client, opened, as_json, reasons)
     except KeyboardInterrupt:
-        return _cancel(client, session_id)
-    return conclude(client, session_id, as_json)
+        return _cancel(client, opened["session_id"])
+    return conclude(client, opened["session_id"], as_json, reasons)
 
 
-def follow(events: Iterable[Event], as_json: bool) -> None:
-    """Shows a session as it goes on, until its end."""
+def follow(client: Client, session: dict[str, Any], as_json: bool, reasons: bool) -> None:
+    """Shows a session as it goes on, until its end; `reasons`: also why judges gave what."""
+    live = rich_wanted() and not as_json
+    events = followed(client, session, closely=live)
     if as_json:
         for _ in events:
             pass
-    elif rich_wanted():
-        _watch(events)
+    elif live:
+        _watch(events, reasons)
     else:
-        _read_out(events)
+        _read_out(events, reasons)
 
 
-def conclude(client: Client, session_id: str, as_json: bool) -> int:
+def conclude(client: Client, session_id: str, as_json: bool, reasons: bool) -> int:
     """Shows how the session ended. The exit code; raises `Stop` where there is no answer."""
     session = client.get(f"/api/council/sessions/{session_id}")
     if as_json:
         sys.stdout.write(json.dumps(session, ensure_ascii=False, indent=2) + "\n")
     else:
-        views.print_end(session, rich_wanted())
+        views.print_end(session, rich_wanted(), reasons)
     if session["stage"] == "complete" and session["final_answer"]:
         return ANSWERED
     why = f"{session['error'] or 'No answer came of it.'} ({session['error_code'] or 'no code'})"
@@ -74,38 +77,20 @@ def seats_of(agents: list[str]) -> list[dict[str, str]] | None:
     return seats or None
 
 
-def _events(client: Client, opened: dict[str, Any]) -> Iterator[Event]:
-    """The session's events; where it waits comes between them, until a PC has come to it."""
-    yield from _queued(opened)
-    waiting = True
-    for event in listen(client, opened["session_id"]):
-        if event != BEAT:
-            waiting = waiting and event.get("kind") != "agent_started"
-            yield event
-        elif waiting:
-            with suppress(Stop):
-                yield from _queued(client.get(f"/api/council/sessions/{opened['session_id']}"))
-
-
-def _queued(session: dict[str, Any]) -> Iterator[Event]:
-    if queue := session.get("queue"):
-        yield {"kind": "queued", **queue}
-
-
-def _watch(events: Iterable[Event]) -> None:
+def _watch(events: Iterable[Event], reasons: bool) -> None:
     """Live panels of the running stage; what is over stays above them."""
     hearing, shown = Hearing(), set[str]()
     with Live(console=out, transient=True, refresh_per_second=12) as display:
         for event in events:
-            hearing = heard(hearing, event)
-            for part, drawing in views.finished(hearing):
+            hearing = heard(hearing, event, monotonic())
+            for part, drawing in views.finished(hearing, reasons):
                 if part not in shown:
                     display.console.print(drawing)
                 shown.add(part)
             display.update(views.live(hearing, out.size))
 
 
-def _read_out(events: Iterable[Event]) -> None:
+def _read_out(events: Iterable[Event], reasons: bool) -> None:
     """Plain text for a pipe: each opinion and review when it is complete."""
     hearing, told = Hearing(), set[tuple[str, str, str]]()
     for event in events:
@@ -124,7 +109,9 @@ def _read_out(events: Iterable[Event]) -> None:
                     say(_plain(voice))
                 told.add((stage, agent_id, voice.text))
         if event.get("kind") == "ranking":
-            say(f"\n# Scores\n{views.plain_scores(hearing)}")
+            say(f"\n# Scores\n{scores.plain(hearing)}")
+            if why := [*matrix.reasons(hearing)] if reasons else []:
+                say("\n# Reasons\n" + "\n".join(why))
 
 
 def _is_over(stage: str, hearing: Hearing) -> bool:
@@ -132,12 +119,12 @@ def _is_over(stage: str, hearing: Hearing) -> bool:
     speak more than once."""
     if stage == "guard":
         return hearing.answer is not None
-    return stage != "review" or not hearing.votes or bool(hearing.ranking)
+    return stage != "review" or not hearing.ballots.one_by_one or bool(hearing.ranking)
 
 
 def _plain(voice: Voice) -> str:
     what = voice.text.strip() if voice.state == "done" else f"absent: {voice.detail}"
-    return f"\n## {views.heading(voice)}\n{what}"
+    return f"\n## {' · '.join((heading(voice), *facts(voice)))}\n{what}"
 
 
 def _cancel(client: Client, session_id: str) -> int:

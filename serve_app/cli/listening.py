@@ -3,6 +3,9 @@
 import json
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from threading import Thread
 from typing import Any
 
 import httpx
@@ -37,6 +40,34 @@ def listen(client: Client, session_id: str, patience_s: float = PATIENCE_S) -> I
         if now - lost_at > patience_s:
             raise unreachable(client.base_url, reason or httpx.ReadError("the stream ends early"))
         time.sleep(1.0)
+
+
+def paced(events: Iterable[Any], every_s: float) -> Iterator[Any]:
+    """The events as they come, and a beat every `every_s` seconds, however many come."""
+    come: SimpleQueue[Any] = SimpleQueue()
+    Thread(target=_read, args=(events, come), daemon=True).start()
+    due = time.monotonic() + every_s
+    while True:
+        with suppress(Empty):
+            event = come.get(timeout=max(0.0, due - time.monotonic()))
+            if isinstance(event, Exception):
+                raise event
+            if event is None:
+                return
+            yield event
+        if time.monotonic() >= due:
+            due = time.monotonic() + every_s
+            yield BEAT
+
+
+def _read(events: Iterable[Any], come: SimpleQueue[Any]) -> None:
+    """In a thread of its own, since it waits as long as nothing comes. None = the end."""
+    try:
+        for event in events:
+            come.put(event)
+        come.put(None)
+    except Exception as error:
+        come.put(error)
 
 
 def events_of(lines: Iterable[str]) -> Iterator[Any]:

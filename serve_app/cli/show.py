@@ -2,7 +2,6 @@
 
 from serve_app.cli import ask
 from serve_app.cli.client import Client
-from serve_app.cli.listening import BEAT, listen
 from serve_app.cli.terminal import Stop, say, tell
 
 LOOKED_AT = 200
@@ -10,20 +9,20 @@ WHOLE = 36
 """Characters of a session's id."""
 
 
-def show(client: Client, session_id: str, as_json: bool) -> int:
+def show(client: Client, session_id: str, as_json: bool, reasons: bool = False) -> int:
     """The exit code, as `ask` has it. Ctrl-C leaves the session alone."""
     found = whole_id(client, session_id)
     try:
+        session = client.get(f"/api/council/sessions/{found}")
         if not as_json:
-            session = client.get(f"/api/council/sessions/{found}")
             say(f"# {session['query']}")
             if session.get("follows"):
                 say(f"(goes on with {session['follows']})")
-        ask.follow((event for event in listen(client, found) if event != BEAT), as_json)
+        ask.follow(client, session, as_json, reasons)
     except KeyboardInterrupt:
         tell(f"\nThe session goes on: ./council show {found}")
         return ask.CANCELLED
-    return ask.conclude(client, found, as_json)
+    return ask.conclude(client, found, as_json, reasons)
 
 
 def whole_id(client: Client, given: str) -> str:

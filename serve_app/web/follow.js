@@ -4,6 +4,7 @@ import { Problem, post } from "./api.js";
 import { shown } from "./card.js";
 import { fieldText } from "./codes.js";
 import { element, fill } from "./dom.js";
+import { keepOnward, lastOnward } from "./draft.js";
 import { say } from "./words.js";
 
 /** Where the turns stand that the council was shown; folded in, the question that is asked comes first. */
@@ -32,6 +33,8 @@ export function earlierSection() {
 /** The form under an answer: the same council is asked on, and sees what was said. */
 export function goOn(id) {
   const question = element("textarea", { id: "next", rows: 2, required: true, "aria-describedby": "next-hint next-wrong" });
+  question.value = lastOnward(id);
+  question.addEventListener("input", () => keepOnward(id, question.value));
   const wrong = element("p", { id: "next-wrong", class: "wrong", role: "alert" });
   const button = element("button", { class: "main" }, say("goOn"));
   const form = element("form", { class: "go-on", novalidate: true, on: { submit: (event) => { event.preventDefault(); ask(); } } },
@@ -50,6 +53,7 @@ export function goOn(id) {
     button.disabled = true;
     try {
       const session = await post("/api/council/sessions", { query: question.value, follows: id });
+      keepOnward(id, "");
       location.hash = `#/session/${session.session_id}`;
     } catch (error) {
       const isBlank = !question.value.trim();

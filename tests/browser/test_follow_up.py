@@ -38,6 +38,10 @@ async def test_a_session_is_gone_on_with_and_the_council_sees_what_was_said(
         await page.keyboard.press("Control+Enter")
         await expect(page.locator("#next-wrong")).to_have_text("There is no question yet.")
         await page.locator("#next").fill(NEXT)
+        for language in ("fr", "en"):  # what was typed stays, whatever the words around it
+            await page.locator("#language").select_option(language)
+            await expect(page.locator("#next")).to_have_value(NEXT)
+        await page.locator("#next").focus()
         await page.keyboard.press("Control+Enter")
         await expect(page.locator("h1")).to_have_text(NEXT)
         await complete(visitor)

@@ -10,7 +10,7 @@ pytest.importorskip("axe_playwright_python")
 from playwright.async_api import expect
 
 from tests.browser.looking import Looking
-from tests.browser.visitor import Visiting
+from tests.browser.visitor import PHONE, WIDE, Visiting
 from tests.browser.watched_council import (
     QUESTION,
     Held,
@@ -66,6 +66,11 @@ async def test_every_view_fits_and_is_for_everybody(tmp_path: Path, visit: Visit
             await folded.click()
         await page.locator("table.matrix button.score").first.focus()
         await look.at("session")
+        await page.set_viewport_size(PHONE)
+        matrix = page.locator("section.reviews .scroll")
+        fade = "box => getComputedStyle(box).getPropertyValue('--fade')"
+        assert await matrix.evaluate(fade) != "0px", "nothing hints that it goes on"
+        await page.set_viewport_size(WIDE)
         for name in ("History", "Cluster"):
             await page.locator("nav a", has_text=name).click()
             await page.locator("main .card").first.wait_for()

@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from actors.messages.nodes import LoadedModel, NodeReport, OllamaStatus
+from actors.messages.nodes import LoadedModel, NodeReport, NodeStanding, OllamaStatus
 from actors.messages.requests import NOWHERE, CouncilRequest, Origin
 from actors.messages.sessions import CouncilSession
-from tests.fake_council import FakeCouncil, report
+from tests.fake_council import MODEL, FakeCouncil, report
 from tests.terminals import ROOT, answering, commands, on_terminal, plain_environment
 
 pytestmark = pytest.mark.wire
@@ -25,7 +25,7 @@ ESCAPES = "\x1b"
 
 
 class Busy(FakeCouncil):
-    """Two PCs, one of which has models in memory. A long question stays open."""
+    """Two PCs, one of which has models in memory and loads one. A long question stays open."""
 
     async def open(
         self,
@@ -44,6 +44,9 @@ class Busy(FakeCouncil):
             loaded=tuple(LoadedModel(name=name) for name in names),
         )  # fmt: skip
         return (pc1.model_copy(update={"ollama": server}), report("pc2", "worker"))
+
+    def _standing(self, node: str) -> NodeStanding:
+        return super()._standing(node).model_copy(update={"loading": (MODEL,)})
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +117,13 @@ def test_ask_is_coloured_where_it_may_be_and_fits(env: dict[str, str]) -> None:
     text = shown(env, 40, "ask Why?")
     assert STYLE.search(text) and "It scatters." in text
     assert max(map(len, lines(CONTROL.sub("", text)))) <= 40
+
+
+def test_that_a_pc_loads_the_model_of_a_seat_is_shown_while_it_waits(env: dict[str, str]) -> None:
+    with on_terminal(commands(f"ask So {QUESTION}"), env, columns=40) as terminal:
+        terminal.until(f"loading {MODEL} …")
+        terminal.process.send_signal(signal.SIGINT)
+        assert "Cancelled." in terminal.end()
 
 
 def test_in_a_pipe_nothing_is_cut_and_there_is_no_control_code(env: dict[str, str]) -> None:

@@ -1,12 +1,16 @@
 """Folding a session's events into what a display shows, and drawing it."""
 
+import re
 from typing import Any
 
 import pytest
 from rich.console import Console, ConsoleDimensions
 
-from serve_app.cli import views
-from serve_app.cli.hearing import Hearing, heard, of_stage
+from serve_app.cli import costs, scores, views
+from serve_app.cli.folding import heard
+from serve_app.cli.hearing import Hearing, of_stage
+from serve_app.cli.matrix import matrix
+from serve_app.cli.panels import facts, panel
 
 
 def sitting(*events: dict[str, Any]) -> Hearing:
@@ -37,8 +41,8 @@ def delta(text: str, offset: int, **more: Any) -> dict[str, Any]:
     return {"kind": kind, "seq": 2, "agent_id": "agent_1", "text": text, "offset": offset, **more}
 
 
-def drawn(drawing: Any) -> str:
-    console = Console(width=100, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+def drawn(drawing: Any, width: int = 100) -> str:
+    console = Console(width=width, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
     with console.file:
         console.print(drawing)
     return console.export_text()
@@ -84,15 +88,59 @@ def test_after_a_reconnection_the_text_so_far_is_not_doubled() -> None:
 def test_a_second_attempt_begins_anew() -> None:
     again = {
         "kind": "agent_started", "seq": 3, "agent_id": "agent_1", "stage": "opinions",
-        "node": "pc2", "attempt": 2,
+        "node": "pc2", "attempt": 2, "former": {"detail": "it crashed"},
     }  # fmt: skip
     voice = of_stage(sitting(OPINIONS, delta("Bec", 0), again, delta("Light", 0)), "opinions")[0]
-    assert (voice.text, voice.node, voice.detail) == ("Light", "pc2", "attempt 2")
+    assert (voice.text, voice.node, voice.again) == ("Light", "pc2", "attempt 2: it crashed")
 
 
-def test_thinking_is_not_shown() -> None:
-    hearing = sitting(OPINIONS, delta("hm", 0, thinking=True), delta("Light", 0))
-    assert of_stage(hearing, "opinions")[0].text == "Light"
+def test_that_a_seat_thinks_is_shown_and_not_what() -> None:
+    thinks = sitting(OPINIONS, delta("hmmm", 0, thinking=True))
+    shown = drawn(views.live(thinks, SIZE))
+    assert "thinking …" in shown and "hmmm" not in shown
+    writes = heard(heard(thinks, delta("Light", 0)), delta("h", 4, thinking=True))
+    assert of_stage(writes, "opinions")[0].text == "Light"
+    assert "thinking" not in drawn(views.live(writes, SIZE))
+
+
+def test_a_seat_that_waits_for_its_model_says_so_until_it_is_asked() -> None:
+    loading = sitting(OPINIONS, {"kind": "loading", "models": ["b:2b"]})
+    shown = drawn(views.live(loading, SIZE))
+    assert "loading b:2b …" in shown and "waiting …" in shown and "loading a:1b" not in shown
+    queue = {"kind": "queued", "place": 1, "eta_s": 0.0}
+    assert "loading b:2b …" in drawn(views.live(heard(loading, queue), SIZE))
+    asked = {"kind": "agent_started", "seq": 3, "agent_id": "agent_2", "stage": "opinions",
+             "node": "pc2"}  # fmt: skip
+    assert "loading" not in drawn(views.live(heard(loading, asked), SIZE))
+
+
+def test_how_fast_a_seat_writes_is_told_of_what_came_since_it_was_listened_to() -> None:
+    hearing = sitting(OPINIONS)
+    for text, offset, now in (("x" * 400, 0, 7.0), ("y" * 40, 400, 7.5), ("z" * 40, 440, 9.0)):
+        assert of_stage(hearing, "opinions")[0].speed == 0
+        hearing = heard(hearing, delta(text, offset), now)
+    assert "about 10 tokens/s" in drawn(views.live(hearing, SIZE))
+
+
+def test_a_seat_that_is_done_says_how_much_and_how_fast_on_any_width() -> None:
+    opinion = {
+        "kind": "opinion", "seq": 3, "agent_id": "agent_1", "content": "Light.", "node": "pc1",
+        "usage": {"completion_tokens": 50, "total_tokens": 1230}, "truncated": True,
+        "timing": {"generate_ms": 4000}, "attempts": 1,
+    }  # fmt: skip
+    (voice, _) = of_stage(sitting(OPINIONS, opinion), "opinions")
+    told = "1,230 tokens · 12.5 tokens/s · cut at the output limit"
+    assert " · ".join(facts(voice)) == told
+    assert told in drawn(panel(voice, 100))
+    narrow = drawn(panel(voice, 40), 40)
+    assert told in " ".join(narrow.replace("│", " ").split())
+    assert max(map(len, narrow.splitlines())) == 40
+
+
+def test_who_was_at_it_when_the_session_ended_was_stopped() -> None:
+    closed = {"kind": "session_closed", "seq": 9, "outcome": "error"}
+    shown = drawn(views.stage_end(sitting(OPINIONS, delta("Bec", 0), closed), "opinions"))
+    assert shown.count("stopped") == 2 and "waiting" not in shown
 
 
 @pytest.mark.parametrize("cached", [True, False])
@@ -103,7 +151,7 @@ def test_an_opinion_from_the_cache_says_so(cached: bool) -> None:
     }  # fmt: skip
     shown = drawn(views.stage_end(sitting(OPINIONS, opinion), "opinions"))
     assert "Alpha · a:1b · pc1" in shown
-    assert ("pc1 · from the cache" in shown) == cached
+    assert ("from the cache" in shown) == cached
 
 
 def test_a_review_is_shown_as_scores_of_names() -> None:
@@ -146,9 +194,12 @@ def test_stages_that_are_over_are_drawn_once_each_under_a_name() -> None:
     }  # fmt: skip
     assert [name for name, _ in views.finished(sitting(OPINIONS))] == []
     assert [name for name, _ in views.finished(sitting(OPINIONS, REVIEW))] == ["opinions"]
-    hearing = sitting(OPINIONS, REVIEW, ranking)
+    review = {
+        "kind": "review", "seq": 6, "agent_id": "agent_1", "rankings": [], "rejected": ["no JSON"],
+    }  # fmt: skip
+    hearing = sitting(OPINIONS, REVIEW, review, ranking)
     assert [name for name, _ in views.finished(hearing)] == ["opinions", "review", "scores"]
-    table = drawn(views.scores(hearing))
+    table = drawn(scores.table(hearing))
     assert "Beta" in table and "8.0" in table and "–" in table
 
 
@@ -161,13 +212,40 @@ def test_of_a_fast_council_opinions_come_first_and_then_who_agrees_most() -> Non
     }  # fmt: skip
     hearing = sitting(OPINIONS, ranking)
     assert [name for name, _ in views.finished(hearing)] == ["opinions", "scores"]
-    told = views.plain_scores(hearing)
+    told = scores.plain(hearing)
     assert told == (
         "1. Beta: 0.61 points, by how much it agrees with the others\n2 of 2 opinions answer 42."
     )
     undecided = {**count, "winner": None, "votes": 0, "answers": {"agent_1": "41", "agent_2": "42"}}
     split = sitting(OPINIONS, {**ranking, "count": undecided})
-    assert "The opinions answer 41, 42: none of them most often." in views.plain_scores(split)
+    assert "The opinions answer 41, 42: none of them most often." in scores.plain(split)
+
+
+BALLOTS: tuple[dict[str, Any], ...] = (
+    {
+        "kind": "review", "seq": 6, "agent_id": "agent_1", "rejected": ["a score of 11"],
+        "rankings": [{"agent_id": "agent_2", "score": 8, "reasoning": "It is [bold]clear."}],
+    },
+    {
+        "kind": "absence", "seq": 7, "agent_id": "agent_2", "stage": "review", "code": "timeout",
+        "detail": "it took too long",
+    },
+)  # fmt: skip
+
+
+def test_reviews_are_a_matrix_with_abstentions_and_reasons_where_they_are_wanted() -> None:
+    hearing = sitting(OPINIONS, REVIEW, *BALLOTS)
+    bare = drawn(matrix(hearing, with_reasons=False))
+    assert re.search(r"│ Alpha │ +│ +8 │", bare) and re.search(r"│ Beta +│ no vote │ +│", bare)
+    assert "Beta abstains: it took too long" in bare and "--reasons" in bare
+    whole = drawn(matrix(hearing, with_reasons=True))
+    assert "Alpha gave Beta 8 of 10: It is [bold]clear." in whole and "clear" not in bare
+    assert "Of Alpha's ballot does not count: a score of 11" in whole and "--reasons" not in whole
+
+
+def test_a_matrix_that_does_not_fit_is_a_paragraph_a_judge() -> None:
+    narrow = drawn(matrix(sitting(OPINIONS, REVIEW, *BALLOTS), with_reasons=False), 20)
+    assert "Alpha\n  Beta 8" in re.sub(" +\n", "\n", narrow)
 
 
 def test_reviews_of_one_opinion_each_are_gathered_by_their_reviewer() -> None:
@@ -185,7 +263,9 @@ def test_revisions_and_the_guard_have_panels_of_those_who_speak() -> None:
         return {"kind": "stage_started", "seq": seq, "stage": name}
 
     def compared(better: str | None, seq: int) -> dict[str, Any]:
-        return {"kind": "guard_ballot", "seq": seq, "agent_id": "agent_2", "better": better}
+        used = {"completion_tokens": 4, "total_tokens": 50}
+        return {"kind": "guard_ballot", "seq": seq, "agent_id": "agent_2", "better": better,
+                "usage": used}  # fmt: skip
 
     revised = {"kind": "revision", "seq": 8, "agent_id": "agent_1", "content": "Better words."}
     draft = {"kind": "synthesis", "seq": 10, "agent_id": "chairman", "content": "So it is."}
@@ -198,6 +278,7 @@ def test_revisions_and_the_guard_have_panels_of_those_who_speak() -> None:
         hearing = heard(hearing, event)
     (voice,) = of_stage(hearing, "guard")
     assert voice.text == "the synthesis, then nothing that could be read"
+    assert voice.tokens == 100, "of both calls"
     assert "Guard" in drawn(views.live(hearing, SIZE))
     ended = heard(hearing, {"kind": "session_closed", "seq": 14, "outcome": "complete"})
     assert [name for name, _ in views.finished(ended)][-1] == "guard"
@@ -233,6 +314,7 @@ def test_tokens_and_times_are_those_of_the_requirement() -> None:
             "total_prompt_tokens": prompt,
             "total_completion_tokens": completion,
             "total_tokens": total,
+            "by_model": {},
         }
         for name, (prompt, completion, total, _) in stages.items()
     }
@@ -242,7 +324,7 @@ def test_tokens_and_times_are_those_of_the_requirement() -> None:
     latency: dict[str, Any] = {name: {"total_duration_ms": ms} for name, (*_, ms) in stages.items()}
     latency["total_duration_ms"] = 9400
     session = {"token_usage": usage, "latency_stats": latency}
-    assert views.cost_rows(session) == [
+    assert costs.rows(session) == [
         ("Opinions", "244", "256", "500", "2.1 s"),
         ("Review", "1,293", "594", "1,887", "4.0 s"),
         ("Synthesis", "501", "352", "853", "3.3 s"),
@@ -250,16 +332,37 @@ def test_tokens_and_times_are_those_of_the_requirement() -> None:
     ]
 
 
+def test_a_stage_of_several_models_says_what_each_took() -> None:
+    used = {"a:1b": (10, 3), "b:2b": (2000, 20)}
+    models = {
+        name: {"prompt_tokens": prompt, "completion_tokens": completion}
+        for name, (prompt, completion) in used.items()
+    }
+    total = {"total_prompt_tokens": 2010, "total_completion_tokens": 23}
+    stage = {"total_duration_ms": 900}
+    session = {
+        "token_usage": {**total, "stage1_opinions": {**total, "by_model": models}},
+        "latency_stats": {**stage, "stage1_opinions": stage},
+    }
+    assert costs.plain(session).splitlines() == [
+        "Opinions: 2,033 tokens (2,010 prompt + 23 completion), 0.9 s",
+        "  a:1b: 13 tokens (10 prompt + 3 completion)",
+        "  b:2b: 2,020 tokens (2,000 prompt + 20 completion)",
+        "Total: 2,033 tokens (2,010 prompt + 23 completion), 0.9 s",
+    ]
+    assert "  b:2b" in drawn(costs.table(session))
+
+
 def test_the_scores_say_how_sure_a_place_is_and_how_far_judges_agree() -> None:
     line = {"agent_id": "agent_1", "place": 1, "mean_score": 8.0, "votes": 2, "points": 7.5}
     sure = {**line, "interval": {"best": 1, "worst": 2}}
     said = {"sentence": "2 of 3 judges put Alpha first; first and second are too close to call."}
     hearing = sitting({"kind": "ranking", "seq": 8, "ranking": [sure], "agreement": said})
-    table = drawn(views.scores(hearing))
+    table = drawn(scores.table(hearing))
     assert "1 (1–2)" in table and "7.50" in table
     assert "too close to call" in table
     certain = {**line, "interval": {"best": 1, "worst": 1}}
-    assert [views.place(each) for each in (line, certain)] == ["1", "1"]
-    first, agreed = views.plain_scores(hearing).splitlines()
+    assert [scores.place(each) for each in (line, certain)] == ["1", "1"]
+    first, agreed = scores.plain(hearing).splitlines()
     assert first == "1 (1–2). Alpha: 7.50 points, mean 8.0 of 10 from 2 votes"
     assert agreed == said["sentence"]

@@ -57,9 +57,20 @@ def test_whether_the_cache_may_be_used_can_be_said(
 ) -> None:
     """What is not said is not sent: a council of an older release knows no such word."""
     bodies: list[dict[str, object]] = []
-    monkeypatch.setattr("serve_app.cli.ask.ask", lambda _, body, as_json: bodies.append(body) or 0)
+    monkeypatch.setattr("serve_app.cli.ask.ask", lambda _, body, *rest: bodies.append(body) or 0)
     assert typed(monkeypatch, "ask", "Why?", *words) == 0
     assert bodies == [{"query": "Why?", **sent}]
+
+
+def test_reasons_are_told_where_they_are_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted: list[bool] = []
+    for command in ("ask.ask", "show.show"):
+        monkeypatch.setattr(
+            f"serve_app.cli.{command}", lambda *given: wanted.append(given[-1]) or 0
+        )
+    for name in ("ask", "show"):
+        assert typed(monkeypatch, name, "last") == typed(monkeypatch, name, "last", "--reasons")
+    assert wanted == [False, True] * 2
 
 
 def test_how_long_mcp_waits_for_an_answer_can_be_said(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -94,6 +94,37 @@ def test_what_the_cache_has_saved_is_told_at_the_end(
     assert "\nSaved by the cache: 1,234 tokens\n" in capsys.readouterr().out
 
 
+def test_a_synthesis_that_the_guard_put_aside_is_told_where_reasons_are(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    guard = {"verdict": "lost", "opinion": "agent_1", "for_synthesis": 0, "for_opinion": 2,
+             "ties": 0, "synthesis": "It is the sea."}  # fmt: skip
+    lost = session()
+    lost["final_answer"] |= {"basis": "opinion", "guard": guard}
+    views.print_end(lost, rich=False)
+    assert "It is the sea." not in capsys.readouterr().out
+    views.print_end(lost, rich=False, reasons=True)
+    assert "# The synthesis that lost\n\nIt is the sea.\n" in capsys.readouterr().out
+
+
+def test_in_a_pipe_reasons_stand_below_the_scores(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    vote = {"agent_id": "agent_1", "score": 8, "reasoning": "It is\nclear."}
+    place = {"agent_id": "agent_1", "place": 1, "mean_score": 8.0, "votes": 1}
+    review = {"kind": "review", "seq": 4, "agent_id": "agent_2", "rankings": [vote]}
+    ranking = {"kind": "ranking", "seq": 5, "ranking": [place]}
+    started = {**EVENTS[0], "seats": [
+        *EVENTS[0]["seats"], {"agent_id": "agent_2", "name": "Beta", "model": "b:1b"},
+    ]}  # fmt: skip
+    sat = [started, *EVENTS[1:3], review, ranking, {**EVENTS[3], "seq": 6}]
+    monkeypatch.setattr("tests.unit.test_cli_show.EVENTS", sat)
+    assert show(client(), IDS[0], as_json=False) == 0
+    assert "Reasons" not in capsys.readouterr().out
+    assert show(client(), IDS[0], as_json=False, reasons=True) == 0
+    assert "\n# Reasons\nBeta gave Alpha 8 of 10: It is clear.\n" in capsys.readouterr().out
+
+
 def test_as_json_it_is_the_session_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
     assert show(client(), "a1b2", as_json=True) == 0
     assert json.loads(capsys.readouterr().out)["session_id"] == IDS[0]

@@ -4,7 +4,7 @@ import re
 
 from actors.council.telling.export import markdown
 from actors.messages.calls import TokenUsage
-from actors.messages.events import Agreement, PlaceInterval
+from actors.messages.events import Agreement, GuardVerdict, PlaceInterval
 from actors.messages.requests import AgentSpec, CouncilRequest
 from actors.messages.sessions import (
     CouncilSession,
@@ -65,7 +65,7 @@ async def test_cut_and_stood_in_answers_are_marked() -> None:
     whole = await session(degraded=True)
     assert whole.final_answer is not None
     answer = whole.final_answer.model_copy(
-        update={"truncated": True, "fallback": "top-ranked", "sources_cited": ()}
+        update={"truncated": True, "fallback": "top_ranked_model", "sources_cited": ()}
     )
     opinions = tuple(one.model_copy(update={"truncated": True}) for one in whole.opinions)
     silent = tuple(
@@ -81,10 +81,23 @@ async def test_cut_and_stood_in_answers_are_marked() -> None:
     changes = {"final_answer": answer, "opinions": opinions, "reviews": (mute, *silent, *bare)}
     text = markdown(whole.model_copy(update=changes))
     assert "Cut at the output limit." in text and "cut at the output limit" in text
-    assert "Stood in for the chairman: top-ranked." in text
+    assert "It stood in for the chairman." in text and "ranked\\_model" not in text
     assert "Abstained." in text and "- Rejected: no JSON" in text
     assert "- Ann: 8/10\n" in text
     assert "complete, degraded" in text
+
+
+async def test_an_answer_that_the_guard_put_in_the_place_of_the_synthesis_says_so() -> None:
+    whole = await session()
+    assert whole.final_answer is not None
+    guard = GuardVerdict(verdict="lost", opinion="agent_1", for_synthesis=0, for_opinion=2, ties=0,
+                         synthesis="# Lost")  # fmt: skip
+    changes = {"guard": guard, "basis": "opinion", "sources_cited": ("agent_1",)}
+    text = markdown(
+        whole.model_copy(update={"final_answer": whole.final_answer.model_copy(update=changes)})
+    )
+    assert "The opinion of Ann. The guard put it in the place of the synthesis: " in text
+    assert "The synthesis that lost:\n\n> # Lost\n" in text
 
 
 async def test_what_came_from_the_cache_says_so() -> None:

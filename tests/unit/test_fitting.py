@@ -8,9 +8,9 @@ from rich.text import Text
 from serve_app.bench import report
 from serve_app.bench.contestants import Contestant
 from serve_app.bench.recommendation import advise
-from serve_app.cli import views
 from serve_app.cli.fitting import Fitting
-from serve_app.cli.hearing import Voice
+from serve_app.cli.panels import panel
+from serve_app.cli.voice import Voice
 
 
 def drawn(what: object, width: int) -> list[str]:
@@ -44,7 +44,7 @@ def test_one_that_does_not_fit_is_a_paragraph_a_row_with_all_that_it_says() -> N
 @pytest.mark.parametrize("width", [2, 20, 76])
 def test_wide_characters_of_a_seat_that_writes_are_wrapped_and_not_cut(width: int) -> None:
     text = "漢字" * 30
-    shown = "".join(drawn(views.panel(Voice("A", "a:1b", text=text), 99, width), width + 4))
+    shown = "".join(drawn(panel(Voice("A", "a:1b", text=text), width + 4, 99), width + 4))
     assert shown.count("漢") + shown.count("字") == 60
 
 

@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterable
 
 from actors.council.telling.cost import energy
-from actors.messages.events import GuardVerdict, Standing
+from actors.council.telling.provenance import provenance
+from actors.messages.events import Standing
 from actors.messages.requests import Turn
 from actors.messages.sessions import CouncilSession, FinalAnswer, Opinion, Review
 
@@ -57,24 +58,10 @@ def _turn(turn: Turn) -> list[str]:
 def _answer(answer: FinalAnswer | None, names: dict[str, str]) -> list[str]:
     if answer is None:
         return []
-    cited = ", ".join(_inline(names.get(one, one)) for one in answer.sources_cited)
-    notes = [f"By {_inline(answer.chairman_model)}."]
-    notes += [f"Sources: {cited}."] if cited else []
-    notes += _guarded(answer.guard) if answer.guard else []
-    notes += [f"Stood in for the chairman: {_inline(answer.fallback)}."] if answer.fallback else []
-    notes += ["Cut at the output limit."] if answer.truncated else []
-    notes += ["From the cache."] if answer.cached else []
-    return ["## Answer", _quote(answer.content), " ".join(notes)]
-
-
-def _guarded(guard: GuardVerdict) -> list[str]:
-    """How the synthesis did, and what it was if it is not the answer."""
-    told = (
-        f"Judges for the synthesis: {guard.for_synthesis}, for the best opinion: "
-        f"{guard.for_opinion}, for neither: {guard.ties}."
-    )
-    lost = guard.verdict == "lost"
-    return [told, "The synthesis lost; the best opinion is the answer."] if lost else [told]
+    told = provenance(answer.model_dump(mode="json"), names)
+    lost = answer.guard and answer.guard.synthesis
+    more = ["The synthesis that lost:", _quote(lost)] if lost else []
+    return ["## Answer", _quote(answer.content), _inline(" ".join(told)), *more]
 
 
 def _ranking(session: CouncilSession, names: dict[str, str]) -> list[str]:

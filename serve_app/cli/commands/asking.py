@@ -10,6 +10,13 @@ from serve_app.cli.commands.options import Chairman, Seats, settings_of
 
 PANEL = "Questions"
 """The heading in the help."""
+Reasons = Annotated[
+    bool,
+    typer.Option(
+        "--reasons",
+        help="Show too why each judge gave what it gave, and a synthesis that the guard put aside.",
+    ),
+]
 
 group = typer.Typer()
 
@@ -44,6 +51,7 @@ def ask(
         bool,
         typer.Option(help="Take what a model answered to the very same before; or ask it anew."),
     ] = True,
+    reasons: Reasons = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the session as JSON.")] = False,
 ) -> None:
     """Ask the council, and watch it: opinions, reviews, synthesis.
@@ -65,7 +73,7 @@ def ask(
         "cache": None if cache else False,
     }
     given = {name: value for name, value in request.items() if value is not None}
-    raise typer.Exit(command.ask(client, given, as_json))
+    raise typer.Exit(command.ask(client, given, as_json, reasons))
 
 
 @group.command(rich_help_panel=PANEL)
@@ -98,13 +106,14 @@ def show(
             autocompletion=proposals.sessions,
         ),
     ],
+    reasons: Reasons = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the session as JSON.")] = False,
 ) -> None:
     """A session as ask showed it; one that is open is followed to its end."""
     from serve_app.cli import show as command
     from serve_app.cli.client import client_of
 
-    raise typer.Exit(command.show(client_of(settings_of()), session_id, as_json))
+    raise typer.Exit(command.show(client_of(settings_of()), session_id, as_json, reasons))
 
 
 @group.command("mcp", rich_help_panel=PANEL)

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from actors.council.telling.provenance import provenance
 from actors.messages.events import GuardVerdict
 from actors.messages.sessions import FinalAnswer
-from serve_app.cli.provenance import provenance
 
 NAMES = {"agent_1": "Alpha", "agent_2": "Beta"}
 

@@ -1,0 +1,79 @@
+"""Who gave whom what, on a terminal: the ballots as a table; abstentions and reasons in lines."""
+
+from collections.abc import Iterator
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from serve_app.cli.fitting import Fitting
+from serve_app.cli.hearing import Hearing, name_of, seats
+from serve_app.cli.terminal import printable
+
+GOOD, BAD = 8, 3
+"""Scores from which, and up to which, a colour says so."""
+HINT = "Why: --reasons tells it."
+
+
+def matrix(hearing: Hearing, with_reasons: bool) -> RenderableType:
+    """With the hint that there are reasons, or with them."""
+    table = _table(hearing)
+    lines = [*abstentions(hearing)]
+    if with_reasons:
+        lines += reasons(hearing)
+    elif any(
+        v.get("reasoning") for given in hearing.ballots.given.values() for v in given.values()
+    ):
+        table.caption, table.caption_justify = Text(HINT, style="dim"), "left"
+    return Group(Fitting(table), *(Text(printable(line)) for line in lines))
+
+
+def abstentions(hearing: Hearing) -> Iterator[str]:
+    """Who gave no vote at all, and why."""
+    for judge in _judges(hearing):
+        if not hearing.ballots.given.get(judge):
+            yield f"{name_of(hearing, judge)} abstains: {hearing.ballots.why_not(judge)}"
+
+
+def reasons(hearing: Hearing) -> Iterator[str]:
+    """A line a vote; and what of a ballot does not count."""
+    for judge in _judges(hearing):
+        votes = hearing.ballots.given.get(judge) or {}
+        for seat, vote in votes.items():
+            why = " ".join(str(vote.get("reasoning") or "no reason given").split())
+            judged = name_of(hearing, seat)
+            yield f"{name_of(hearing, judge)} gave {judged} {vote['score']} of 10: {why}"
+        if votes and judge in hearing.ballots.refused:
+            why = hearing.ballots.why_not(judge)
+            yield f"Of {name_of(hearing, judge)}'s ballot does not count: {why}"
+
+
+def _has_reasons(hearing: Hearing) -> bool:
+    given = hearing.ballots.given.values()
+    return any(vote.get("reasoning") for votes in given for vote in votes.values())
+
+
+def _table(hearing: Hearing) -> Table:
+    table = Table(title="Who gave whom what", title_justify="left", title_style="bold")
+    table.add_column("Judge")
+    judged = seats(hearing)
+    for seat in judged:
+        table.add_column(Text(printable(name_of(hearing, seat))), justify="right")
+    for judge in _judges(hearing):
+        cells = [_cell(hearing, judge, seat) for seat in judged]
+        table.add_row(Text(printable(name_of(hearing, judge))), *cells)
+    return table
+
+
+def _cell(hearing: Hearing, judge: str, seat: str) -> Text:
+    if judge == seat:
+        return Text("")
+    vote = (hearing.ballots.given.get(judge) or {}).get(seat)
+    if vote is None:
+        return Text("no vote", style="dim")
+    score = int(vote["score"])
+    return Text(str(score), style="green" if score >= GOOD else "red" if score <= BAD else "")
+
+
+def _judges(hearing: Hearing) -> list[str]:
+    return [seat for seat in seats(hearing) if seat in hearing.ballots.judges]
