@@ -14,11 +14,12 @@ from rich.console import Console
 from rich.text import Text
 
 from cluster.settings import Settings
-from serve_app.cli import terminal, views
+from serve_app.cli import terminal
 from serve_app.cli.client import Client, client_of
-from serve_app.cli.folding import heard
-from serve_app.cli.hearing import Hearing
-from serve_app.cli.listening import BEAT, listen
+from serve_app.cli.session import views
+from serve_app.cli.session.folding import heard
+from serve_app.cli.session.hearing import Hearing
+from serve_app.cli.session.listening import BEAT, listen
 from serve_app.cli.show import whole_id
 
 COLUMNS = 108

@@ -9,14 +9,14 @@ from typing import Any
 
 from rich.live import Live
 
-from serve_app.cli import matrix, scores, views
 from serve_app.cli.client import Client
-from serve_app.cli.folding import heard
-from serve_app.cli.hearing import Event, Hearing
-from serve_app.cli.panels import facts, heading
+from serve_app.cli.session import matrix, scores, views
+from serve_app.cli.session.folding import heard
+from serve_app.cli.session.hearing import Event, Hearing
+from serve_app.cli.session.panels import facts, heading
+from serve_app.cli.session.voice import Voice
+from serve_app.cli.session.waiting import followed
 from serve_app.cli.terminal import Stop, out, rich_wanted, say, tell
-from serve_app.cli.voice import Voice
-from serve_app.cli.waiting import followed
 
 ANSWERED, FAILED, CANCELLED = 0, 1, 130
 

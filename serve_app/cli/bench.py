@@ -16,12 +16,12 @@ from serve_app.bench.plot import plot
 from serve_app.bench.recommendation import advise
 from serve_app.bench.runs import Run
 from serve_app.cli.ask import seats_of
-from serve_app.cli.bench_folder import Folder, Options, opened
-from serve_app.cli.bench_progress import Told, progress
+from serve_app.cli.benching.folder import Folder, Options, opened
+from serve_app.cli.benching.progress import Told, progress
+from serve_app.cli.benching.trials import Trials
 from serve_app.cli.client import Client
 from serve_app.cli.fitting import Fitting
 from serve_app.cli.terminal import Stop, note, out, say, tell
-from serve_app.cli.trials import Trials
 
 SHIPPED = Path(report.__file__).with_name("questions.jsonl")
 GO_ON = "What was asked is kept. To go on: the same command again."

@@ -9,8 +9,8 @@ from rich.text import Text
 
 from serve_app.cli.client import Client
 from serve_app.cli.fitting import Fitting
+from serve_app.cli.session.views import queued
 from serve_app.cli.terminal import Stop, out, printable, room, say
-from serve_app.cli.views import queued
 
 GIB = 2**30
 WH = 3600

@@ -18,7 +18,7 @@ from cluster import run_record
 from cluster.settings import Settings
 from serve_app.cli.address import address, headers, key
 from serve_app.cli.client import refused, unreachable
-from serve_app.cli.listening import SILENCE_S, Frames
+from serve_app.cli.session.listening import SILENCE_S, Frames
 from serve_app.cli.terminal import Stop
 
 SESSIONS = "/api/council/sessions"

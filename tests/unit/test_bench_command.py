@@ -10,7 +10,7 @@ import pytest
 
 from serve_app.cli import bench as command
 from serve_app.cli.bench import Wanted, schedule
-from serve_app.cli.bench_progress import in_words
+from serve_app.cli.benching.progress import in_words
 from serve_app.cli.client import Client
 from serve_app.cli.terminal import Stop
 from tests.fake_bench_api import FakeBenchApi
@@ -29,7 +29,7 @@ def script(question: str, mode: str) -> tuple[str, str, str] | str:
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """How long it waited, each time; nothing is waited for."""
     waited: list[float] = []
-    monkeypatch.setattr("serve_app.cli.bench_progress.time.sleep", waited.append)
+    monkeypatch.setattr("serve_app.cli.benching.progress.time.sleep", waited.append)
     return waited
 
 

@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from cluster.settings import Settings
-from serve_app.cli import listening
 from serve_app.cli.ask import ask, question_of, seats_of
 from serve_app.cli.client import Client, client_of
+from serve_app.cli.session import listening
 from serve_app.cli.terminal import Stop
 
 Answer = Callable[[httpx.Request], httpx.Response]
@@ -29,7 +29,7 @@ def sse(*events: dict[str, Any]) -> str:
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("serve_app.cli.listening.time.sleep", lambda _: None)
+    monkeypatch.setattr("serve_app.cli.session.listening.time.sleep", lambda _: None)
 
 
 def test_a_broken_stream_is_taken_up_after_the_last_stored_event() -> None:

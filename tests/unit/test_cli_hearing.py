@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from rich.console import Console, ConsoleDimensions
 
-from serve_app.cli import costs, scores, views
-from serve_app.cli.folding import heard
-from serve_app.cli.hearing import Hearing, of_stage
-from serve_app.cli.matrix import matrix
-from serve_app.cli.panels import facts, panel
+from serve_app.cli.session import costs, scores, views
+from serve_app.cli.session.folding import heard
+from serve_app.cli.session.hearing import Hearing, of_stage
+from serve_app.cli.session.matrix import matrix
+from serve_app.cli.session.panels import facts, panel
 
 
 def sitting(*events: dict[str, Any]) -> Hearing:

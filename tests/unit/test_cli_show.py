@@ -7,8 +7,9 @@ import httpx
 import pytest
 from rich.console import Console
 
-from serve_app.cli import views, watch
+from serve_app.cli import watch
 from serve_app.cli.client import Client
+from serve_app.cli.session import views
 from serve_app.cli.show import show, whole_id
 from serve_app.cli.status import overview
 from serve_app.cli.terminal import Stop

@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from serve_app.cli.client import Client
-from serve_app.cli.listening import BEAT, paced
-from serve_app.cli.waiting import followed
+from serve_app.cli.session.listening import BEAT, paced
+from serve_app.cli.session.waiting import followed
 
 ID = "a1b2c3d4-0000-4000-8000-000000000001"
 STARTED = {
@@ -80,7 +80,7 @@ def test_in_a_pipe_the_queue_is_looked_at_until_a_pc_has_come_and_no_pc_is_asked
 
 
 def test_on_a_terminal_what_pcs_load_is_looked_at_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("serve_app.cli.waiting.LOOK_S", 0.0)
+    monkeypatch.setattr("serve_app.cli.session.waiting.LOOK_S", 0.0)
     stream = (STARTED, OPINIONS, BEAT, ASKED, CLOSED)
     session = {"session_id": ID, "queue": SECOND}
     events = [*followed(client(*stream), session, closely=True)]

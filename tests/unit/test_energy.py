@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from actors.pc.energy import Meter
-from serve_app.cli.energy import StageMeter
+from serve_app.cli.benching.energy import StageMeter
 from tests.power import zone
 
 

@@ -9,8 +9,8 @@ from serve_app.bench import report
 from serve_app.bench.contestants import Contestant
 from serve_app.bench.recommendation import advise
 from serve_app.cli.fitting import Fitting
-from serve_app.cli.panels import panel
-from serve_app.cli.voice import Voice
+from serve_app.cli.session.panels import panel
+from serve_app.cli.session.voice import Voice
 
 
 def drawn(what: object, width: int) -> list[str]:

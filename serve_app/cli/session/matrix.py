@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from serve_app.cli.fitting import Fitting
-from serve_app.cli.hearing import Hearing, name_of, seats
+from serve_app.cli.session.hearing import Hearing, name_of, seats
 from serve_app.cli.terminal import printable
 
 GOOD, BAD = 8, 3

@@ -6,8 +6,8 @@ from rich.cells import cell_len
 from rich.panel import Panel
 from rich.text import Text
 
+from serve_app.cli.session.voice import Voice
 from serve_app.cli.terminal import out, printable
-from serve_app.cli.voice import Voice
 
 COLOURS = {
     "waiting": "dim",

@@ -13,11 +13,11 @@ from rich.text import Text
 
 from actors.council.telling.cost import energy
 from actors.council.telling.provenance import provenance
-from serve_app.cli import costs, scores
 from serve_app.cli.fitting import Fitting
-from serve_app.cli.hearing import Hearing, loads, of_stage
-from serve_app.cli.matrix import matrix
-from serve_app.cli.panels import panel
+from serve_app.cli.session import costs, scores
+from serve_app.cli.session.hearing import Hearing, loads, of_stage
+from serve_app.cli.session.matrix import matrix
+from serve_app.cli.session.panels import panel
 from serve_app.cli.terminal import out, printable, say
 
 TITLES = {

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from serve_app.cli.ballots import Ballots
-from serve_app.cli.voice import Voice
+from serve_app.cli.session.ballots import Ballots
+from serve_app.cli.session.voice import Voice
 
 Event = dict[str, Any]
 

@@ -6,9 +6,9 @@ from contextlib import suppress
 from typing import Any
 
 from serve_app.cli.client import Client
-from serve_app.cli.folding import DELTAS, heard
-from serve_app.cli.hearing import Event, Hearing, begun, somebody_waits
-from serve_app.cli.listening import BEAT, listen, paced
+from serve_app.cli.session.folding import DELTAS, heard
+from serve_app.cli.session.hearing import Event, Hearing, begun, somebody_waits
+from serve_app.cli.session.listening import BEAT, listen, paced
 from serve_app.cli.terminal import Stop
 
 LOOK_S = 1.0

@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from serve_app.cli import voice as voices
-from serve_app.cli.ballots import cast, refuse
-from serve_app.cli.hearing import CHAIRMAN, Event, Hearing, at, name_of, seats
-from serve_app.cli.voice import Voice
+from serve_app.cli.session import voice as voices
+from serve_app.cli.session.ballots import cast, refuse
+from serve_app.cli.session.hearing import CHAIRMAN, Event, Hearing, at, name_of, seats
+from serve_app.cli.session.voice import Voice
 
 DELTAS = {
     "opinion_delta": "opinions",

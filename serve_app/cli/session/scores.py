@@ -5,7 +5,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from serve_app.cli.hearing import Hearing
+from serve_app.cli.session.hearing import Hearing
 from serve_app.cli.terminal import printable
 
 

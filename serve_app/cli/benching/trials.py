@@ -14,9 +14,9 @@ from actors.pc.energy import Meter
 from serve_app.bench.items import Item
 from serve_app.bench.matching import is_right
 from serve_app.bench.runs import Run, run_of
+from serve_app.cli.benching.energy import StageMeter
 from serve_app.cli.client import Client, refused, unreachable
-from serve_app.cli.energy import StageMeter
-from serve_app.cli.listening import PATIENCE_S, listen
+from serve_app.cli.session.listening import PATIENCE_S, listen
 from serve_app.cli.terminal import Stop
 
 SESSIONS = "/api/council/sessions"
