@@ -243,6 +243,23 @@ def test_reviews_are_a_matrix_with_abstentions_and_reasons_where_they_are_wanted
     assert "Of Alpha's ballot does not count: a score of 11" in whole and "--reasons" not in whole
 
 
+def test_a_judge_that_gives_no_reasons_is_quoted_without_its_ballot() -> None:
+    ballot = '{"rankings": [{"agent_id": "A", "score": 8}]}'
+    review = {
+        "kind": "review", "seq": 6, "agent_id": "agent_1", "rejected": ["a score of 11"],
+        "rankings": [{"agent_id": "agent_2", "score": 8}],
+        "content": f"Both are fine.\nThe first is short.\n\n```json\n{ballot}\n```",
+    }  # fmt: skip
+    hearing = sitting(OPINIONS, REVIEW, review)
+    assert "--reasons" in drawn(matrix(hearing, with_reasons=False))
+    whole = drawn(matrix(hearing, with_reasons=True))
+    assert "Alpha, in its own words: Both are fine. The first is short." in whole
+    assert "rankings" not in whole and "no reason given" not in whole
+    assert "Of Alpha's ballot does not count: a score of 11" in whole
+    wordless = sitting(OPINIONS, REVIEW, review | {"content": ballot, "rejected": []})
+    assert "Alpha gave Beta 8 of 10: no reason given" in drawn(matrix(wordless, True))
+
+
 def test_a_matrix_that_does_not_fit_is_a_paragraph_a_judge() -> None:
     narrow = drawn(matrix(sitting(OPINIONS, REVIEW, *BALLOTS), with_reasons=False), 20)
     assert "Alpha\n  Beta 8" in re.sub(" +\n", "\n", narrow)

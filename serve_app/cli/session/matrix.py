@@ -1,6 +1,7 @@
 """Who gave whom what, on a terminal: the ballots as a table; abstentions and reasons in lines."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -21,9 +22,7 @@ def matrix(hearing: Hearing, with_reasons: bool) -> RenderableType:
     lines = [*abstentions(hearing)]
     if with_reasons:
         lines += reasons(hearing)
-    elif any(
-        v.get("reasoning") for given in hearing.ballots.given.values() for v in given.values()
-    ):
+    elif _has_reasons(hearing):
         table.caption, table.caption_justify = Text(HINT, style="dim"), "left"
     return Group(Fitting(table), *(Text(printable(line)) for line in lines))
 
@@ -36,21 +35,35 @@ def abstentions(hearing: Hearing) -> Iterator[str]:
 
 
 def reasons(hearing: Hearing) -> Iterator[str]:
-    """A line a vote; and what of a ballot does not count."""
+    """A line a vote, and what the judge wrote where no vote has a reason of its own; and what of a
+    ballot does not count."""
     for judge in _judges(hearing):
         votes = hearing.ballots.given.get(judge) or {}
-        for seat, vote in votes.items():
-            why = " ".join(str(vote.get("reasoning") or "no reason given").split())
-            judged = name_of(hearing, seat)
-            yield f"{name_of(hearing, judge)} gave {judged} {vote['score']} of 10: {why}"
+        words = hearing.ballots.words.get(judge)
+        if words and not any(vote.get("reasoning") for vote in votes.values()):
+            yield f"{name_of(hearing, judge)}, in its own words: {_one_line(words)}"
+        else:
+            yield from _votes(hearing, judge, votes)
         if votes and judge in hearing.ballots.refused:
             why = hearing.ballots.why_not(judge)
             yield f"Of {name_of(hearing, judge)}'s ballot does not count: {why}"
 
 
+def _votes(hearing: Hearing, judge: str, votes: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    for seat, vote in votes.items():
+        why = _one_line(vote.get("reasoning") or "no reason given")
+        judged = name_of(hearing, seat)
+        yield f"{name_of(hearing, judge)} gave {judged} {vote['score']} of 10: {why}"
+
+
 def _has_reasons(hearing: Hearing) -> bool:
     given = hearing.ballots.given.values()
-    return any(vote.get("reasoning") for votes in given for vote in votes.values())
+    reasoned = any(vote.get("reasoning") for votes in given for vote in votes.values())
+    return reasoned or any(hearing.ballots.words.values())
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _table(hearing: Hearing) -> Table:
