@@ -150,7 +150,7 @@ class TestRow7:
         assert ended(session) == ("error", "no_quorum", True)
         assert took > 3.5, "it waited until its deadline"
         assert session.error is not None
-        assert "agent_2: node_gone (The PC that had beta:1b left the cluster" in session.error
+        assert "agent_2: node_gone (" in session.error
         assert [o.agent_id for o in session.opinions] == ["agent_1"], "what was heard is kept"
         assert WAITING in codes(session)
         assert await kept(two.home, session.session_id) == session
