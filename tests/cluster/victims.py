@@ -17,10 +17,14 @@ TITLES = {
 
 
 def role(process: psutil.Process) -> str:
-    """One of `TITLES`, `raylet`, `gcs_server`, another name; empty if it has ended."""
+    """One of `TITLES`, `raylet`, `gcs_server`, another name; empty if it has ended. A raylet's child
+    that is called as it is will be a worker in a moment: killing it kills no raylet."""
     try:
         title = " ".join(process.cmdline()[:1])
         name = process.name()
+        parent = process.parent()
+        if parent is not None and parent.name() == name == "raylet":
+            return "worker"
     except psutil.Error:
         return ""
     found = (kind for kind, start in TITLES.items() if title.startswith(start))
