@@ -17,8 +17,8 @@ TITLES = {
 
 
 def role(process: psutil.Process) -> str:
-    """One of `TITLES`, `raylet`, `gcs_server`, another name; empty if it has ended. A raylet's child
-    that is called as it is will be a worker in a moment: killing it kills no raylet."""
+    """One of `TITLES`, `raylet`, `gcs_server`, another name; empty if it has ended. A raylet's
+    child that is called as it is will be a worker in a moment: killing it kills no raylet."""
     try:
         title = " ".join(process.cmdline()[:1])
         name = process.name()
