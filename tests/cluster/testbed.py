@@ -97,7 +97,10 @@ class Testbed:
     def kill_head(self) -> Kill:
         """All of PC1 at once, as when its plug is pulled; then `up`. While the others are in: after
         it nobody knows what a PC had that was away, and questions for that are refused."""
-        until(self.look, BACK_S, "every PC is in")
+        try:
+            until(self.look, BACK_S, "every PC is in")
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self._away()}") from None
         at = time.monotonic()
         for process in self.inside(self.pc1):
             process.kill()
@@ -183,6 +186,15 @@ class Testbed:
         seats = [self.stored()[s][1:] for s in session_ids]
         agents = [(a["name"], a["state"], a["pid"]) for a in self.council.agents()]
         return f"{at_work}\n{standings}\n{agents}\n{seats}"
+
+    def _away(self) -> str:
+        """The PCs whose raylet was killed and is not back, with the last that was said there."""
+        away = [kill for kill in self.kills if kill.kind == "raylet" and not kill.back_at]
+        return "\n".join(
+            f"{kill.pc}, killed as number {self.kills.index(kill) + 1}:\n"
+            + "\n".join(self.joined[kill.pc].said().splitlines()[-12:])
+            for kill in away
+        )
 
     def _all_at_work(self) -> bool:
         at_work = {pc: sorted(server.at_work()) for pc, server in self.servers.items()}

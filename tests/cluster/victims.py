@@ -17,13 +17,13 @@ TITLES = {
 
 
 def role(process: psutil.Process) -> str:
-    """One of `TITLES`, `raylet`, `gcs_server`, another name; empty if it has ended. A raylet's
-    child that is called as it is will be a worker in a moment: killing it kills no raylet."""
+    """One of `TITLES`, `raylet`, `gcs_server`, another name; empty if it has ended. What is
+    called a raylet, but was not started by `ray start`, will be a worker in a moment: a raylet has
+    forked it, perhaps by way of a child that is gone. Killing it kills no raylet."""
     try:
         title = " ".join(process.cmdline()[:1])
         name = process.name()
-        parent = process.parent()
-        if parent is not None and parent.name() == name == "raylet":
+        if name == "raylet" and not _by_ray_start(process):
             return "worker"
     except psutil.Error:
         return ""
@@ -34,6 +34,11 @@ def role(process: psutil.Process) -> str:
 def every(hosts: Iterable[Host], wanted: str) -> list[tuple[Host, psutil.Process]]:
     """The living processes of a role, with their PC."""
     return [(host, p) for host in hosts for p in host.outside() if role(p) == wanted and _lives(p)]
+
+
+def _by_ray_start(process: psutil.Process) -> bool:
+    parent = process.parent()
+    return parent is not None and "ray.scripts.scripts" in parent.cmdline()
 
 
 def _lives(process: psutil.Process) -> bool:
