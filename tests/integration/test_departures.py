@@ -5,6 +5,7 @@ agents when it is unplugged is told as Ray tells it. On real PCs: `tests/cluster
 """
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, aclosing
@@ -150,7 +151,9 @@ class TestRow7:
         assert ended(session) == ("error", "no_quorum", True)
         assert took > 3.5, "it waited until its deadline"
         assert session.error is not None
-        assert "agent_2: node_gone (" in session.error
+        # It is asked for in vain, or in the moment before the pool knew of it.
+        gone = r"agent_2: node_gone \((The PC that had beta:1b left the cluster|pc2 is gone\.)"
+        assert re.search(gone, session.error)
         assert [o.agent_id for o in session.opinions] == ["agent_1"], "what was heard is kept"
         assert WAITING in codes(session)
         assert await kept(two.home, session.session_id) == session

@@ -139,10 +139,6 @@ def _answered(hearing: Hearing, event: Event) -> Hearing:
     return replace(hearing if drafted else _draft(hearing, event), answer=event)
 
 
-def _notice(hearing: Hearing, event: Event) -> Hearing:
-    return replace(hearing, notices=(*hearing.notices, str(event["detail"])))
-
-
 def _closed(hearing: Hearing, event: Event) -> Hearing:
     """Who was still at it was stopped."""
     ended = {
@@ -172,6 +168,5 @@ _STEPS = {
     "absence": _absence,
     "ranking": _ranked,
     "final_answer": _answered,
-    "notice": _notice,
     "session_closed": _closed,
 }

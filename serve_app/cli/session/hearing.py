@@ -24,7 +24,6 @@ class Hearing:
     agreement: str = ""
     method: str = ""
     answer: Event | None = None
-    notices: tuple[str, ...] = ()
     closed: Event | None = None
     last_seq: int = 0
     queue: Event | None = None
