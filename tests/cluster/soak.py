@@ -18,7 +18,7 @@ from tests.cluster.boxes import until
 from tests.cluster.clients import OVER
 from tests.cluster.testbed import Testbed
 from tests.cluster.users import STARTS_S
-from tests.cluster.verdicts import Kill, Verdict, judge
+from tests.cluster.verdicts import SCRIPTED, Kill, Verdict, judge
 
 MEASURED = ("orchestrator", "replica", "chairman", "agent", "probe", "raylet", "gcs_server")
 AWAY_S = 5.0
@@ -146,9 +146,9 @@ def _stopped(bed: Testbed, chance: Random) -> None:
 
 def _broken(bed: Testbed, chance: Random) -> None:
     """A model server ends its next answer in the middle."""
-    server = bed.servers[chance.choice(bed.workers).name]
-    server.script("*", "unfinished", text="Half an ans")
-    bed.kills.append(replace(Kill(time.monotonic(), "answer", ""), back_at=time.monotonic()))
+    pc = chance.choice(bed.workers).name
+    bed.servers[pc].script("*", "unfinished", text="Half an ans")
+    bed.kills.append(replace(Kill(time.monotonic(), SCRIPTED, pc), back_at=time.monotonic()))
 
 
 FAULTS: dict[str, Callable[[Testbed, Random], object]] = {

@@ -30,8 +30,12 @@ PART = "ballot"
 """Chats of that stage are the second half of a call that counts by its first."""
 RULE_S = 45.0
 """A model whose PC is gone is waited for so long; only after that may a council do without."""
-AT_ONCE = 6
-"""Calls that may be underway, one at each agent: all are cut where PC1 dies."""
+AT_ONCE = {"head": 6, "raylet": 3}
+"""Calls that may be underway where that dies, one at each agent: of all PCs, of one of them."""
+EVERYWHERE = ("head", "orchestrator", "replica")
+"""Who has a hand in the calls at all PCs; the others in those of their own."""
+SCRIPTED = "answer"
+"""A model server's next answer ends in the middle, whenever that is."""
 SLACK_S = 10.0
 """A kill may hit a call that was sent a moment later: who is dead is not known at once."""
 
@@ -158,18 +162,38 @@ def _asked_again(
     kills: Sequence[Kill],
     wall: float,
 ) -> Iterator[str]:
-    """A step that is stored is not asked again, and each repeat has a kill of its own."""
-    excused = sum(AT_ONCE if kill.kind == "head" else 1 for kill in kills)
-    if len([c for chats in again.values() for c in chats[1:]]) > excused:
-        yield "more repeated calls than kills"
+    """A step that is stored is not asked again, and each repeat has a kill that cut its call."""
+    repeats, excused = sum(len(chats) - 1 for chats in again.values()), _cuts(kills, inquiries)
+    if repeats > excused:
+        yield f"{repeats} repeated calls, and the kills can have cut {excused}: {sorted(again)}"
     by_number = {inquiry.number: stored.get(inquiry.session_id, ()) for inquiry in inquiries}
     for step, chats in again.items():
         answered = _answered_at(step, by_number.get(step[0], ()), wall)
         if answered is not None and chats[-1].at > answered:
             yield f"{step} was asked again {chats[-1].at - answered:.3f} s after it was stored"
-        reasons = sum(chats[0].at - SLACK_S <= kill.at <= chats[-1].at for kill in kills)
+        reasons = sum(_may_cut(kill, step, chats) for kill in kills)
         if len(chats) - 1 > reasons:
-            yield f"{step} was asked {len(chats)} times with {reasons} kills at hand"
+            yield f"{step} was asked {len(chats)} times with {reasons} kills at hand: {chats}"
+
+
+def _cuts(kills: Iterable[Kill], inquiries: Sequence[Inquiry]) -> int:
+    """How many calls such kills cut at the most; a chairman has one for each council at a time."""
+    return sum(
+        sum(inquiry.asked_at <= kill.at <= inquiry.ended_at for inquiry in inquiries)
+        if kill.kind == "chairman"
+        else AT_ONCE.get(kill.kind, 1)
+        for kill in kills
+    )
+
+
+def _may_cut(kill: Kill, step: Step, chats: Sequence[Chat]) -> bool:
+    """Whether one of the calls that were asked again was within that kill's reach."""
+    since = 0.0 if kill.kind == SCRIPTED else chats[0].at - SLACK_S
+    if not since <= kill.at <= chats[-1].at:
+        return False
+    if kill.kind == "chairman":
+        return step[1] == "synthesis"
+    return kill.kind in EVERYWHERE or kill.pc in {chat.pc for chat in chats[:-1]}
 
 
 def _answered_at(step: Step, events: Sequence[dict[str, Any]], wall: float) -> float | None:
