@@ -16,6 +16,7 @@ import ray
 
 from actors.admission import Admission
 from actors.batches import Batch as Heard
+from actors.clock import now
 from actors.council.asking.briefs import Limits
 from actors.council.backlog import Bounds
 from actors.council.session import Session, replay
@@ -53,7 +54,7 @@ from actors.sessions.record import Record
 from actors.sessions.sitting import Sitting
 from actors.single_calls import SingleCalls
 from actors.store.answers import AnswerCache
-from actors.store.session_rows import Idempotency
+from actors.store.idempotency import Idempotency
 from actors.store.sessions import SessionStore
 from actors.summons import Summons
 from actors.telemetry.about import About, nobody, speaking_of
@@ -120,7 +121,7 @@ class CouncilOrchestrator:
     async def _open(
         self, request: CouncilRequest, idempotency_key: str | None, origin: Origin
     ) -> CouncilSession:
-        key = Idempotency.of(idempotency_key, request) if idempotency_key else None
+        key = Idempotency.told(idempotency_key, request, origin, now())
         turn = self._turns.setdefault(key.key, asyncio.Lock()) if key else asyncio.Lock()
         async with turn:  # a retry finds what is on its way to the store
             if key and (known := await self._store.find(key)):

@@ -110,15 +110,25 @@ class CouncilRequest(Message):
     cache: StrictBool = True
 
 
+class Try(Message):
+    """Which try of its question a request is, of a client that counts its tries and gives no key.
+    `mark` names what is asked by whom; `again`: the try before it got no answer."""
+
+    mark: str = Field(min_length=1, max_length=200)
+    again: bool
+
+
 class Origin(Message):
     """Where a request came from, for logs and traces: the id that the HTTP answer carries, and the
-    trace context that it brought (W3C Trace Context, https://www.w3.org/TR/trace-context/)."""
+    trace context that it brought (W3C Trace Context, https://www.w3.org/TR/trace-context/). By
+    `tried` a question that is sent again finds the session of its first try."""
 
     request_id: str | None = None
     traceparent: str | None = Field(
         default=None, pattern=r"^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$"
     )
     tracestate: str | None = Field(default=None, max_length=512, pattern=r"^[!-~]([\t -~]*[!-~])?$")
+    tried: Try | None = None
 
     def trace_headers(self) -> dict[str, str]:
         """The trace context as HTTP headers; none without one."""

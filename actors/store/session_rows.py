@@ -3,7 +3,6 @@
 Knows the tables and nothing of threads. Whatever can be refused is refused before the first write.
 """
 
-import hashlib
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from actors.errors import (
     SessionRunning,
 )
 from actors.messages.events import STORED_EVENT, SessionStarted, StoredEvent
-from actors.messages.requests import CouncilRequest
+from actors.store.idempotency import Idempotency
 
 _INSERT = "INSERT INTO events (session_id, seq, kind, at, body) VALUES (?, ?, ?, ?, ?)"
 _NEWEST = """
@@ -29,20 +28,6 @@ WHERE created_at < :before AND (:q = '' OR EXISTS (
         OR kind = 'session_started' AND holds(json_extract(body, '$.request.query'), :q))))
 ORDER BY created_at DESC, session_id DESC LIMIT :limit
 """
-
-
-@dataclass(frozen=True)
-class Idempotency:
-    """A client's key, and a hash of what it was sent with."""
-
-    key: str
-    body_hash: str
-
-    @classmethod
-    def of(cls, key: str, request: CouncilRequest) -> "Idempotency":
-        """Fields at their default do not count, so a field added later changes no hash."""
-        body = request.model_dump_json(exclude_defaults=True)
-        return cls(key, hashlib.sha256(body.encode()).hexdigest())
 
 
 @dataclass(frozen=True)
@@ -63,6 +48,7 @@ def create(
     if db.execute("SELECT 1 FROM sessions WHERE session_id = ?", (session_id,)).fetchone():
         raise ValueError("a session with that id is stored already")
     first = _row(session_id, 1, started)
+    db.execute("UPDATE sessions SET idempotency_key = NULL WHERE idempotency_key = ?", (key,))
     db.execute(
         "INSERT INTO sessions VALUES (?, ?, 0, ?, ?)",
         (session_id, _text(started.at), key, body_hash),
@@ -72,8 +58,9 @@ def create(
 
 
 def find(db: sqlite3.Connection, idempotency: Idempotency) -> str | None:
-    query = "SELECT session_id, body_hash FROM sessions WHERE idempotency_key = ?"
-    seen = db.execute(query, (idempotency.key,)).fetchone()
+    query = """SELECT session_id, body_hash FROM sessions
+        WHERE idempotency_key = ? AND created_at >= ?"""
+    seen = db.execute(query, (idempotency.key, _text(idempotency.since))).fetchone()
     if seen is not None and seen[1] != idempotency.body_hash:
         raise IdempotencyKeyReused("That Idempotency-Key came with another body before.")
     return seen[0] if seen else None

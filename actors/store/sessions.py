@@ -19,7 +19,8 @@ from actors.errors import StoreUnavailable, Superseded
 from actors.messages.events import SessionStarted, StoredEvent
 from actors.messages.sessions import SessionSummary
 from actors.store import session_file, session_rows
-from actors.store.session_rows import Created, Idempotency
+from actors.store.idempotency import Idempotency
+from actors.store.session_rows import Created
 from actors.store.session_writer import Writer
 
 READERS = 2

@@ -28,7 +28,7 @@ from serve_app.openai import shapes
 from serve_app.openai.asks import ChatAsk, EmbeddingsAsk, wrong_field
 from serve_app.openai.faults import Refused, openai_error
 from serve_app.openai.frames import streamed
-from serve_app.openai.retries import Retries
+from serve_app.openai.retries import tried
 from serve_app.openai.talk import Talk, reason_of, whole
 from serve_app.openai.translation import council_request, local_chat, local_embedding
 from serve_app.routes.answers import Config, CouncilAtHand, RequestOrigin, page_of
@@ -149,15 +149,10 @@ async def _council(
     """A client that leaves a stream cancels its session, unless it has given a key to come back
     with; one that waits for the whole answer may come back anyway: its retry finds the session."""
     wanted = council_request(ask)
-
-    async def opened() -> str:
-        return (await council.open(wanted, key, origin)).session_id
-
-    if ask.stream:
-        session_id = await opened()
-    else:
-        retries: Retries = request.app.state.retries
-        session_id = await retries.session(request, wanted.model_dump_json(), opened)
+    if key is None and not ask.stream:
+        told = {"tried": tried(request, wanted.model_dump_json())}
+        origin = origin.model_copy(update=told)
+    session_id = (await council.open(wanted, key, origin)).session_id
     headers = {HEADER: session_id}
     completion = shapes.Completion(ask.model, _now(), {"session_id": session_id})
     if ask.stream:

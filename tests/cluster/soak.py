@@ -16,7 +16,7 @@ import psutil
 from tests.cluster import victims
 from tests.cluster.boxes import until
 from tests.cluster.clients import OVER
-from tests.cluster.testbed import Testbed
+from tests.cluster.testbed import BACK_S, Testbed
 from tests.cluster.users import STARTS_S
 from tests.cluster.verdicts import SCRIPTED, Kill, Verdict, judge
 
@@ -137,8 +137,8 @@ def _cut(bed: Testbed, chance: Random) -> None:
 
 
 def _stopped(bed: Testbed, chance: Random) -> None:
-    agents = victims.every(bed.workers, "agent")
-    _, agent = chance.choice(agents)
+    found = until(lambda: victims.every(bed.workers, "agent"), BACK_S, "a living agent")
+    _, agent = chance.choice(found)
     agent.send_signal(signal.SIGSTOP)
     bed.wait(AWAY_S)
     agent.send_signal(signal.SIGCONT)

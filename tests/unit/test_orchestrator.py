@@ -23,7 +23,7 @@ from actors.messages.calls import CallFailed, GenerateCall
 from actors.messages.configs import OrchestratorConfig
 from actors.messages.events import DeltaEvent
 from actors.messages.nodes import NodeReport
-from actors.messages.requests import AgentSpec, CouncilRequest, WorkerRequest
+from actors.messages.requests import AgentSpec, CouncilRequest, Origin, Try, WorkerRequest
 from actors.messages.sessions import CouncilSession
 from actors.orchestrator import CouncilOrchestrator
 from tests.fake_hosts import until
@@ -296,6 +296,18 @@ async def test_the_same_idempotency_key_gives_the_same_session(tmp_path: Path) -
         sessions = await asyncio.gather(*(ask(orchestrator, REQUEST, "key-1") for _ in range(20)))
     assert len({s.session_id for s in sessions}) == 1
     assert len(pool.agent.calls) == 7
+
+
+async def test_a_retry_finds_its_session_after_a_crash_too(tmp_path: Path) -> None:
+    first, retry = (Origin(tried=Try(mark="m", again=again)) for again in (False, True))
+    async with council(tmp_path, ScriptedPool()) as orchestrator:
+        former = await orchestrator.open(REQUEST, origin=first)
+        opened = await orchestrator.open(REQUEST, origin=first)
+        early = await orchestrator.open(REQUEST, origin=retry)
+    async with council(tmp_path, ScriptedPool()) as orchestrator:
+        late = await orchestrator.open(REQUEST, origin=retry)
+        assert len(await orchestrator.sessions(9, None, None)) == 2
+    assert former.session_id != opened.session_id == early.session_id == late.session_id
 
 
 async def test_a_model_that_nobody_has_is_refused_at_once(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ from actors.sessions.calls import Caller, ask_agent
 from actors.sessions.recall import call_or_recall
 from actors.store.answer_file import Bounds
 from actors.store.answers import FILE, AnswerCache
-from actors.store.session_rows import Idempotency
+from actors.store.idempotency import Idempotency
 from tests.fake_hosts import answer
 from tests.scripted import ScriptedPool, plausible, stage_of_call
 from tests.session_events import opinion, started

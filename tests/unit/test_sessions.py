@@ -19,9 +19,9 @@ from actors.errors import (
     Superseded,
 )
 from actors.messages.events import NoticeGiven
-from actors.messages.requests import AgentSpec, CouncilRequest, ModelOptions
+from actors.messages.requests import AgentSpec, CouncilRequest, ModelOptions, Try
 from actors.store import session_file
-from actors.store.session_rows import Idempotency
+from actors.store.idempotency import TRIES_WITHIN, Idempotency
 from actors.store.session_writer import Writer
 from actors.store.sessions import SessionStore
 from tests.session_events import T0, Summaries, closed, notice, opinion, started
@@ -314,6 +314,27 @@ async def test_a_key_leads_to_the_session_that_it_began(store: SessionStore) -> 
     assert await store.find(Idempotency.of("other", CouncilRequest(query="Why?"))) is None
     with pytest.raises(IdempotencyKeyReused):
         await store.find(Idempotency.of("key", CouncilRequest(query="Who?")))
+
+
+async def test_a_retry_means_the_try_before_it_and_a_first_try_none(path: Path) -> None:
+    """Also after a crash, which is what most retries come of."""
+    at = started().at
+    first, retry = (Idempotency.of_try(Try(mark="m", again=a), at) for a in (False, True))
+    store = SessionStore(path, Summaries())
+    await store.open()
+    old = await store.create(started(), first)
+    anew = await store.create(started(), first)
+    await store.close()
+    store = SessionStore(path, Summaries())
+    await store.open()
+    assert not anew.existing and old.session_id != anew.session_id
+    assert await store.find(retry) == anew.session_id
+    assert await store.find(first) is None
+    assert (await store.create(started(), retry)).session_id == anew.session_id
+    assert await store.find(Idempotency.of_try(Try(mark="n", again=True), at)) is None
+    late = Idempotency.of_try(Try(mark="m", again=True), at + TRIES_WITHIN + timedelta(seconds=1))
+    assert not (await store.create(started(), late)).existing
+    await store.close()
 
 
 async def test_row_46_who_opened_the_file_last_writes_and_the_other_writes_nothing(
