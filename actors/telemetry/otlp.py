@@ -45,6 +45,11 @@ DELAY = "OTEL_BSP_SCHEDULE_DELAY"
 """How long a trace waits for others. Where it does not say, none waits: all spans of a session come
 at once, and those that wait are lost when the council is ended, which kills its processes."""
 
+QUEUE = "OTEL_BSP_MAX_QUEUE_SIZE"
+QUEUED = 20_000
+"""Spans that wait, where it does not say: those of a thorough session of twenty seats, which come
+at once, are some five thousand. The SDK keeps 2,048."""
+
 
 class OtlpCollector:
     """Implements `traces.Collector`. Made while the `variables` are in this process's environment;
@@ -58,7 +63,9 @@ class OtlpCollector:
             resource=named.merge(OTELResourceDetector().detect()), shutdown_on_exit=False
         )
         self._resource, self._sampler = provider.resource, provider.sampler
-        self._processor = BatchSpanProcessor(Told(OTLPSpanExporter()))
+        self._processor = BatchSpanProcessor(
+            Told(OTLPSpanExporter()), max_queue_size=None if variables.get(QUEUE) else QUEUED
+        )
         self._at_once = not variables.get(DELAY)
         self._come = threading.Event()
         if self._at_once:

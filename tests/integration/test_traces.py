@@ -15,6 +15,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from actors.chairman import ChairmanActor
 from actors.council.session import replay
+from actors.council.telling.span import Span as PlainSpan
 from actors.errors import StoreUnavailable
 from actors.messages.calls import GenerateCall
 from actors.messages.configs import OrchestratorConfig
@@ -23,6 +24,7 @@ from actors.messages.procedure import ProcedureDefaults
 from actors.messages.requests import Origin
 from actors.messages.sessions import CouncilSession
 from actors.orchestrator import CouncilOrchestrator
+from actors.telemetry.otlp import OtlpCollector
 from actors.telemetry.traces import Traces
 from actors.telemetry.variables import wanted
 from cluster import head
@@ -33,6 +35,7 @@ from tests.fakes import replies as say
 from tests.fakes.collector import FakeCollector, attributes, collecting
 from tests.local_council import LocalCouncil, LocalPc, kept_events, local_council
 from tests.scripted import ScriptedPool, seat_of_call
+from tests.session_events import started
 from tests.sittings import ALPHA, BETA, CHAIR, QUICK, REQUEST, at
 
 pytestmark = pytest.mark.wire
@@ -411,3 +414,20 @@ async def test_a_collector_that_is_back_is_told_of_and_gets_the_next_traces(
             await until(lambda: "takes traces again" in caplog.text)
     told = {attributes(span).get("council.session.id") for span in sent.spans()}
     assert second.session_id in told
+
+
+@pytest.mark.parametrize("bounds", [{}, {"BSP_MAX_QUEUE_SIZE": "1024"}])
+async def test_a_trace_of_thousands_of_spans_arrives_whole_unless_a_variable_bounds_it(
+    otel: Variables, sent: FakeCollector, bounds: dict[str, str]
+) -> None:
+    """The collector takes nothing before all have come."""
+    otel(EXPORTER_OTLP_ENDPOINT=sent.url, BSP_SCHEDULE_DELAY="60000", **bounds)
+    variables = {name: os.environ[name] for name in os.environ if name.startswith("OTEL_")}
+    collector, begun = OtlpCollector(variables), started()
+    sent.open.clear()
+    collector.send(
+        begun, [PlainSpan(f"{n:016x}", None, "x", begun.at, begun.at, {}) for n in range(1, 6_001)]
+    )
+    sent.open.set()
+    await collector.close(20)
+    assert (len(sent.spans()) < 6_000) if bounds else (len(sent.spans()) == 6_000)
