@@ -92,12 +92,12 @@ def council_response(
     status, final = status_of(session), session.final_answer
     if output is None:
         output = written(outline.name, [(ANSWER, final.content)], (), status) if final else ()
-    failed = session.stage == "error"
+    ended = session.stage in ("complete", "error")
     return outline.told(
         status,
         output,
-        _council_usage(session) if failed or session.stage == "complete" else None,
-        _error(session.error_code or "", session.error or "") if failed else None,
+        _council_usage(session) if ended else None,
+        _error(session.error_code or "", session.error or "") if status == "failed" else None,
         of_council(session, more),
     )
 
