@@ -1,7 +1,9 @@
 """OpenAI's Responses API, without sockets: what is asked as a chat, an output as it is written, and
 a council's response while it sits and after."""
 
+import asyncio
 import json
+from contextlib import aclosing
 from typing import Any
 
 import httpx
@@ -9,11 +11,14 @@ import pytest
 from pydantic import ValidationError
 
 from actors.messages.requests import CouncilRequest
+from serve_app.clients.sitting import sitting
+from serve_app.clients.telling import Telling
 from serve_app.configuration import ApiConfig
 from serve_app.openai.faults import Refused
 from serve_app.openai.responses.asks import ResponsesAsk
 from serve_app.openai.responses.items import ANSWER, THOUGHT, Output, written
-from serve_app.openai.responses.shapes import asked_for
+from serve_app.openai.responses.shapes import Outline, asked_for
+from serve_app.openai.responses.talk import Talk
 from serve_app.openai.responses.translation import asked_again, chat_of, council_asked, session_of
 from serve_app.openai.translation import local_chat
 from tests.fake_council import MODEL, FakeCouncil, api
@@ -129,7 +134,7 @@ class TestTranslation:
             ({"prompt": {"id": "pmpt_1"}}, "prompt", "No prompts"),
             ({"n": 2}, "n", "n has to be 1"),
             ({"temperature": 9}, "temperature", "less than or equal to 2"),
-            ({"previous_response_id": "resp_4711"}, "previous_response_id", "no response"),
+            ({"previous_response_id": "resp_4711"}, "previous_response_id", "no such response"),
             ({"model": "a:1b", "background": True}, "background", "is for a council"),
             ({"model": "a:1b", "previous_response_id": f"resp_{FORMER}"}, "previous_response_id",
              "Responses of a:1b are not kept"),
@@ -160,6 +165,10 @@ class TestTranslation:
     def test_items_of_other_kinds_are_none(self, input: list[Any]) -> None:
         with pytest.raises(ValidationError):
             asked(input)
+
+    def test_openais_own_tools_are_not_here(self) -> None:
+        with pytest.raises(ValidationError, match="only functions are called here"):
+            asked(model="a:1b", tools=[{"type": "web_search"}])
 
 
 class TestOutput:
@@ -268,6 +277,25 @@ class TestRoutes:
                     404, "invalid_request_error",
                 )  # fmt: skip
         assert local["store"] is False and local["status"] == "completed"
+
+    async def test_a_stream_that_cannot_begin_is_refused_by_its_status(self) -> None:
+        ask = {"input": "?", "stream": True}
+        async with client(FakeCouncil()) as http:
+            nobody = await http.post("/responses", json={**ask, "model": "nobody"})
+            local = await http.post("/responses", json={**ask, "model": MODEL})
+        assert (nobody.status_code, nobody.json()["error"]["code"]) == (404, "model_not_found")
+        assert local.text.count("event: response.output_text.delta\n") == 2
+
+    async def test_silence_is_told_as_signs_of_life(self) -> None:
+        council = FakeCouncil(held=True)
+        session_id = (await council.open(CouncilRequest(query="Why?"))).session_id
+        telling = Telling(exact=False, page="")
+        sits = sitting(session_id, council, telling, heartbeat_s=0.01)
+        flow = Talk(Outline(session_id, "council", 0, {})).council(sits, telling)
+        async with asyncio.timeout(5), aclosing(flow):
+            while await anext(flow) is not None:
+                pass
+        assert (await council.session(session_id)).error_code == "cancelled"
 
     async def test_nothing_is_no_body_but_for_a_cancel(self) -> None:
         async with client(FakeCouncil()) as http:

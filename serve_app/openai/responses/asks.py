@@ -121,3 +121,11 @@ class ResponsesAsk(Asked):
         if not isinstance(given, list):
             return given
         return [{"type": "message", **one} if isinstance(one, dict) else one for one in given]
+
+    @field_validator("tools", mode="before")
+    @classmethod
+    def _is_functions(cls, given: Any) -> Any:
+        tools = given if isinstance(given, list) else []
+        if any(isinstance(one, dict) and one.get("type") != "function" for one in tools):
+            raise ValueError("only functions are called here, and by models of their own names")
+        return given

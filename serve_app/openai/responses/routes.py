@@ -124,7 +124,7 @@ async def _council(
         session = await council.session(session_id)
     else:
         session = await council.wait(session_id)
-        answer_of(session)
+        answer_of(session)  # raises where there is none
     return _answer(council_response(outline, session), session_id)
 
 
@@ -151,7 +151,7 @@ async def _kept(session: CouncilSession, council: Council) -> Outline:
 def _session_id(name: str) -> str:
     """Of the session behind a response. Raises `SessionNotFound`."""
     if (session_id := session_of(name)) is None:
-        raise SessionNotFound(f"There is no response {name!r} here: only a council's are kept.")
+        raise SessionNotFound("There is no such response here: only a council's are kept.")
     return session_id
 
 

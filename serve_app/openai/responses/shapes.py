@@ -57,7 +57,8 @@ class Outline:
 
 def asked_for(ask: ResponsesAsk, stored: bool) -> Shape:
     """What of a request its response repeats. `stored`: whether it can be had again."""
-    wanted = ask.text.format.model_dump(by_alias=True, exclude_none=True)
+    form = ask.text.format
+    schema = form.model_dump(by_alias=True, exclude_none=True)
     return {
         "background": ask.background,
         "instructions": ask.instructions,
@@ -67,7 +68,7 @@ def asked_for(ask: ResponsesAsk, stored: bool) -> Shape:
         "reasoning": {"effort": ask.reasoning.effort, "summary": None},
         "store": stored,
         "temperature": ask.temperature,
-        "text": {"format": wanted if ask.text.format.definition else {"type": wanted["type"]}},
+        "text": {"format": schema if form.type == "json_schema" else {"type": form.type}},
         "tool_choice": ask.tool_choice,
         "tools": [tool.model_dump() for tool in ask.tools],
         "top_p": ask.top_p,

@@ -75,7 +75,7 @@ def council_asked(ask: ResponsesAsk, chat: ChatAsk) -> CouncilRequest:
     if ask.previous_response_id is None:
         return wanted
     if (former := session_of(ask.previous_response_id)) is None:
-        sentence = f"There is no response {ask.previous_response_id!r} here: {_KEPT}."
+        sentence = f"There is no such response here: {_KEPT}."
         raise Refused(sentence, "previous_response_id", "previous_response_not_found")
     if wanted.earlier:
         sentence = (
