@@ -21,6 +21,8 @@ MIN_RATE = 1024
 UNTYPED = "/ollama/"
 """Where clients send JSON under any type, as Ollama's own documents do with curl. A page elsewhere
 can send a form so without asking, but not without saying whence: it is refused all the same."""
+BODILESS = "/cancel"
+"""The end of paths to which OpenAI's clients post nothing, as JSON."""
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _NOT_FOREIGN = ("none", "same-origin")
 _CHARSET = re.compile(r'charset="?utf-?8"?', re.ASCII | re.IGNORECASE)
@@ -48,7 +50,7 @@ class StrictBodies:
         try:
             headers = Headers(scope=scope)
             _check_type(headers, scope["path"].startswith(UNTYPED))
-            body = await self._read(headers, receive)
+            body = await self._read(headers, receive, scope["path"].endswith(BODILESS))
         except (CouncilError, TimeoutError) as error:
             return await _refuse(error, scope, receive, send)
         if body is None:
@@ -64,14 +66,14 @@ class StrictBodies:
 
         await self._app(scope, replay, send)
 
-    async def _read(self, headers: Headers, receive: Receive) -> bytes | None:
+    async def _read(self, headers: Headers, receive: Receive, may_be_empty: bool) -> bytes | None:
         length = headers.get("content-length", "0")
         if not (length.isascii() and length.isdigit()):
             raise MalformedBody("The Content-Length is not a number.")
         if len(length) > 18 or int(length) > self._max_body:
             raise self._too_large()
         body = await self._collect(receive)
-        if body is not None:
+        if body or (body is not None and not may_be_empty):
             strict_json.parse(body)
         return body
 

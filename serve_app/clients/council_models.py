@@ -20,3 +20,8 @@ def is_council(model: str) -> bool:
 def mode_of(model: str) -> Mode | None:
     """The mode that a council's name asks for; None = the configured one."""
     return MODES[model.removesuffix(LATEST)]
+
+
+def name_of(mode: Mode | None) -> str:
+    """The name that asks for a mode; one that no name asks for has to be the configured one."""
+    return next((name for name, asked in MODES.items() if asked == mode), COUNCIL)

@@ -9,6 +9,8 @@ from actors.errors import (
     ModelNotAvailable,
     ModelNotInstalled,
     ModelNotUsable,
+    SessionFinished,
+    SessionRunning,
 )
 
 _TYPES = {
@@ -26,9 +28,11 @@ _BAD_REQUEST = {
     BadCall.code: BadCall.code,
     ContextOverflow.code: "context_length_exceeded",
     ModelNotUsable.code: ModelNotUsable.code,
+    SessionFinished.code: SessionFinished.code,
+    SessionRunning.code: SessionRunning.code,
 }
-"""What a model cannot do however often it is asked, by OpenAI's name where it has one: its clients
-send a question again by themselves where the server is to blame (5xx)."""
+"""What cannot be done however often it is asked, by OpenAI's name where it has one: its clients
+send a question again by themselves at a conflict (409), and where the server is to blame (5xx)."""
 
 
 class Refused(Exception):

@@ -64,7 +64,8 @@ async def test_what_is_refused_in_the_words_of_other_protocols_is_counted() -> N
         for path, body in (
             ("/v1/chat/completions", {"model": "council", "messages": said, "n": 2}),
             ("/v1/chat/completions", {"model": "council", "messages": []}),
-            ("/v1/responses", {"model": "council", "input": "Why?"}),
+            ("/v1/responses", {"model": "council", "input": "Why?", "prompt": {"id": "x"}}),
+            ("/v1/completions", {"model": "council", "prompt": "Why?"}),
             ("/ollama/api/chat", {"model": "council", "messages": "x"}),
             ("/ollama/api/chat", {"model": "nobody", "messages": said}),
             ("/ollama/api/pull", {"model": "x"}),
@@ -72,7 +73,7 @@ async def test_what_is_refused_in_the_words_of_other_protocols_is_counted() -> N
             assert (await http.post(path, json=body)).status_code >= 400
         text = (await http.get("/metrics")).text
     assert counted(text, "council_requests_refused") == {
-        ("invalid_request",): 3,
+        ("invalid_request",): 4,
         ("not_found",): 1,
         ("model_not_available",): 1,
         ("forbidden",): 1,

@@ -1,0 +1,159 @@
+"""The routes of the Responses API, under `/v1/responses`."""
+
+import secrets
+from contextlib import aclosing
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from actors.errors import SessionNotFound
+from actors.messages.events import SessionStarted
+from actors.messages.requests import Origin
+from actors.messages.sessions import CouncilSession
+from cluster.council import Council
+from cluster.embedded.exchange import while_connected
+from serve_app.clients.sitting import sitting
+from serve_app.clients.telling import Telling, answer_of
+from serve_app.configuration import ApiConfig
+from serve_app.openai.asks import ChatAsk
+from serve_app.openai.faults import Refused
+from serve_app.openai.frames import Manner, streamed
+from serve_app.openai.opening import HEADER, Key, local_model, open_session
+from serve_app.openai.responses.asks import ResponsesAsk
+from serve_app.openai.responses.shapes import (
+    Outline,
+    asked_for,
+    council_response,
+    kept_outline,
+    local_response,
+)
+from serve_app.openai.responses.talk import OPENING, Talk
+from serve_app.openai.responses.translation import chat_of, council_asked, session_of
+from serve_app.openai.route import OpenAiRoute, now, read
+from serve_app.openai.shapes import Shape
+from serve_app.openai.talk import whole
+from serve_app.openai.translation import local_chat
+from serve_app.routes.answers import Config, CouncilAtHand, RequestOrigin, page_of
+
+router = APIRouter(prefix="/responses", route_class=OpenAiRoute, include_in_schema=False)
+
+
+@router.post("")
+async def create(
+    request: Request,
+    council: CouncilAtHand,
+    config: Config,
+    origin: RequestOrigin,
+    key: Key = None,
+) -> Response:
+    ask = await read(request, ResponsesAsk)
+    chat = chat_of(ask)
+    if (model := await local_model(chat, council, config)) is not None:
+        return await _local(request, ask, chat, model, council, origin)
+    return await _council(request, ask, chat, council, config, origin, key)
+
+
+@router.get("/{name}")
+async def retrieve(
+    request: Request,
+    name: str,
+    council: CouncilAtHand,
+    config: Config,
+    stream: bool = False,
+    starting_after: int | None = None,
+) -> Response:
+    """A council's response as it stands, or told from the beginning and to its end."""
+    session = await council.session(_session_id(name))
+    outline = await _kept(session, council)
+    if not stream:
+        return _answer(council_response(outline, session), session.session_id)
+    if starting_after is not None:
+        sentence = "A response is told from its beginning: its pieces are not the same each time."
+        raise Refused(sentence, "starting_after")
+    return await _told(request, outline, council, config, kept=True)
+
+
+@router.post("/{name}/cancel")
+async def cancel(name: str, council: CouncilAtHand) -> Response:
+    session = await council.cancel(_session_id(name))
+    outline = await _kept(session, council)
+    return _answer(council_response(outline, session), session.session_id)
+
+
+@router.delete("/{name}")
+async def delete(name: str, council: CouncilAtHand) -> Response:
+    """Removes the session; one that is still running has to be cancelled first."""
+    await council.purge(_session_id(name))
+    return JSONResponse({"id": name, "object": "response", "deleted": True})
+
+
+async def _local(
+    request: Request, ask: ResponsesAsk, chat: ChatAsk, model: str, council: Council, origin: Origin
+) -> Response:
+    """A client that leaves ends the call."""
+    question = local_chat(chat, model)
+    outline = Outline(secrets.token_hex(12), model, now(), asked_for(ask, stored=False))
+    if ask.stream:
+        talk = Talk(outline)
+        manner = Manner(OPENING, talk.failed)
+        return await streamed(talk.local(question, council, origin), {}, manner)
+    said = await while_connected(request, whole(council.chat(question, origin)))
+    return JSONResponse(local_response(outline, said))
+
+
+async def _council(
+    request: Request,
+    ask: ResponsesAsk,
+    chat: ChatAsk,
+    council: Council,
+    config: ApiConfig,
+    origin: Origin,
+    key: str | None,
+) -> Response:
+    """A client that leaves a stream cancels its session, unless it can come back: to what it has
+    sent into the background, or with a key."""
+    wanted = council_asked(ask, chat)
+    outlives = ask.background or not ask.stream
+    session_id = await open_session(request, wanted, council, origin, key, outlives)
+    outline = Outline(session_id, ask.model, now(), asked_for(ask, stored=True))
+    if ask.stream:
+        kept = ask.background or key is not None
+        return await _told(request, outline, council, config, kept)
+    if ask.background:
+        session = await council.session(session_id)
+    else:
+        session = await council.wait(session_id)
+        answer_of(session)  # raises where there is none
+    return _answer(council_response(outline, session), session_id)
+
+
+async def _told(
+    request: Request, outline: Outline, council: Council, config: ApiConfig, kept: bool
+) -> Response:
+    """A council's response as a stream."""
+    telling = Telling(config.stream_judged, page_of(request, outline.name))
+    sits = sitting(outline.name, council, telling, config.heartbeat_s, kept)
+    talk = Talk(outline)
+    headers = {HEADER: outline.name}
+    return await streamed(talk.council(sits, telling), headers, Manner(OPENING, talk.failed))
+
+
+async def _kept(session: CouncilSession, council: Council) -> Outline:
+    """Of a session that is there: its record begins with what was asked."""
+    async with aclosing(council.events(session.session_id)) as events:  # type: ignore[type-var]
+        async for event in events:
+            if isinstance(event, SessionStarted):
+                return kept_outline(session, event.request)
+    raise AssertionError("a session's record begins with what was asked")
+
+
+def _session_id(name: str) -> str:
+    """Of the session behind a response. Raises `SessionNotFound`."""
+    if (session_id := session_of(name)) is None:
+        raise SessionNotFound("There is no such response here: only a council's are kept.")
+    return session_id
+
+
+def _answer(response: Shape, session_id: str) -> Response:
+    return JSONResponse(response, headers={HEADER: session_id})
