@@ -165,7 +165,7 @@ async def _answer(
         session_id = (await council.open(council_request(ask), None, origin)).session_id
         headers[HEADER] = session_id
         exact = config.stream_judged or not ask.stream
-        telling = Telling(exact, page_of(request, session_id))
+        telling = Telling(exact, page_of(request, session_id), leaves_tools=bool(ask.tools))
         sits = sitting(session_id, council, telling, config.heartbeat_s)
         flow = council_lines(ask, sits, telling)
     else:

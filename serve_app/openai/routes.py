@@ -162,7 +162,8 @@ async def _council(
     completion = shapes.Completion(ask.model, _now(), {"session_id": session_id})
     if ask.stream:
         talk = Talk(completion, ask.stream_options.include_usage)
-        telling = Telling(config.stream_judged, page_of(request, session_id))
+        page = page_of(request, session_id)
+        telling = Telling(config.stream_judged, page, leaves_tools=ask.offers_tools)
         sits = sitting(session_id, council, telling, config.heartbeat_s, kept=key is not None)
         return await streamed(talk.council(sits, telling), headers)
     session = await council.wait(session_id)
