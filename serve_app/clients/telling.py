@@ -16,7 +16,7 @@ from serve_app.clients.draft import Draft
 from serve_app.clients.progress import Progress
 
 ANEW = "The answer above broke off; it begins anew:"
-LEAVES_TOOLS = "It was offered tools and calls none: a council answers by itself.\n"
+LEAVES_TOOLS = "It was offered tools and calls none: a council answers by itself."
 CODE = "```"
 
 
@@ -38,7 +38,7 @@ class Telling:
 
     def __init__(self, exact: bool, page: str, leaves_tools: bool = False) -> None:
         self.replaced = False
-        self._begins = f"Its page: {page}\n{LEAVES_TOOLS if leaves_tools else ''}"
+        self._begins = f"Its page: {page}\n" + (f"{LEAVES_TOOLS}\n" if leaves_tools else "")
         self._wants_exact = exact
         self._progress, self._draft = Progress(), Draft()
         self._said = ""

@@ -118,6 +118,12 @@ class ChatAsk(Asked):
         return self.offers_tools and self.tool_choice != "auto"
 
     @property
+    def orders(self) -> str:
+        """The first message, if it is the system's."""
+        first = self.messages[0]
+        return first.text if first.role == "system" else ""
+
+    @property
     def question(self) -> str:
         """The last message, if it is the user's."""
         last = self.messages[-1]

@@ -22,7 +22,7 @@ from serve_app.clients.council_models import is_council
 from serve_app.clients.local_models import installed
 from serve_app.clients.side_requests import is_side_request, task_model
 from serve_app.clients.sitting import sitting
-from serve_app.clients.telling import Telling, answer_of
+from serve_app.clients.telling import LEAVES_TOOLS, Telling, answer_of
 from serve_app.configuration import ApiConfig
 from serve_app.openai import shapes
 from serve_app.openai.asks import ChatAsk, EmbeddingsAsk, wrong_field
@@ -93,7 +93,7 @@ async def chat(
     ask = await _read(request, ChatAsk)
     if not is_council(ask.model):
         return await _local(request, ask, ask.model, council, origin)
-    if is_side_request(ask.question, config.task_markers):
+    if is_side_request(ask.question, config.task_markers, ask.orders):
         model = task_model(config.task_model, await council.nodes())
         if model is not None:
             return await _local(request, ask, model, council, origin)
@@ -171,7 +171,8 @@ async def _council(
     assert session.final_answer is not None
     reason = "length" if session.final_answer.truncated else "stop"
     told = completion.whole({"content": answer}, reason, shapes.council_usage(session))
-    return JSONResponse(told | shapes.of_council(session), headers=headers)
+    remarks = [LEAVES_TOOLS] if ask.offers_tools else []
+    return JSONResponse(told | shapes.of_council(session, remarks=remarks), headers=headers)
 
 
 async def _read(request: Request, kind: type[Ask]) -> Ask:

@@ -40,6 +40,7 @@ ASKED: list[Any] = [
 ]
 SCHEMA = {"type": "object", "properties": {"answer": {"type": "string"}}, "required": ["answer"]}
 AUDIO = {"type": "input_audio", "input_audio": {"data": "", "format": "wav"}}
+TOOLS: Any = [{"type": "function", "function": {"name": "get_current_timestamp"}}]
 TITLE = """### Task:
 Generate a concise, 3-5 word title with an emoji summarizing the chat history.
 ### Output:
@@ -286,7 +287,8 @@ async def test_a_model_by_its_own_name_with_tools_and_pictures(tmp_path: Path) -
     ("more", "why"),
     [
         ({"n": 2}, "n has to be 1"),
-        ({"tools": [{"type": "function", "function": {"name": "x"}}]}, "calls no tools"),
+        ({"tools": TOOLS, "tool_choice": "required"}, "calls no tools"),
+        ({"tools": TOOLS, "tool_choice": {"type": "function"}}, "calls no tools"),
         ({"messages": [{"role": "assistant", "content": "x"}]}, "last message"),
         ({"functions": [{"name": "x"}]}, "calls no tools"),
         ({"messages": []}, "messages"),
@@ -418,6 +420,33 @@ async def test_who_leaves_a_stream_with_a_key_comes_back_to_its_session(tmp_path
         said = [c.choices[0].delta.content or "" async for c in stream]
         (session,) = await local.sessions(9, None, None)
     assert session.stage == "complete" and "".join(said)
+
+
+async def test_tools_that_a_front_end_offers_with_every_question_are_left_alone(
+    tmp_path: Path,
+) -> None:
+    said: Any = [
+        {"role": "user", "content": "What time is it?"},
+        {
+            "role": "assistant",
+            "content": "",
+            "tool_calls": [{"id": "call_1", "type": "function", "function": TOOLS[0]["function"]}],
+        },
+        {"role": "tool", "tool_call_id": "call_1", "content": "Half past six."},
+        {"role": "assistant", "content": "Half past six."},
+        {"role": "user", "content": "Is the sky blue then?"},
+    ]
+    asked: Any = {"model": "council-fast", "messages": said, "tools": TOOLS}
+    async with FakeOllama(MODELS) as fake, client(tmp_path, fake) as (asking, _):
+        whole = await asking.chat.completions.create(**asked)
+        stream = await asking.chat.completions.create(**asked, tool_choice="auto", stream=True)
+        deltas = [chunk.choices[0].delta.model_dump() async for chunk in stream]
+        sent = [chat.json for chat in fake.chats]
+    assert whole.choices[0].message.content and not whole.choices[0].message.tool_calls
+    assert "offered tools" in (whole.model_extra or {})["council"]["notices"][0]
+    assert "offered tools" in "".join(one.get("reasoning_content") or "" for one in deltas)
+    assert sent and not any(one.get("tools") for one in sent)
+    assert "(A tool told: Half past six.)" in json.dumps(sent[0]["messages"])
 
 
 async def test_a_title_starts_no_council(tmp_path: Path) -> None:
