@@ -255,8 +255,9 @@ class TestTheCouncil:
     async def test_a_session_without_an_answer_ends_with_an_error(self, place: Place) -> None:
         place.fake.always("*", replies.error(400, "invalid format: no"))
         body = {"model": "council", "messages": SKY}
-        *_, last = await lines(place.http, f"{place.url}/api/chat", body)
+        *_, told, last = await lines(place.http, f"{place.url}/api/chat", body)
         assert list(last) == ["error"] and last["error"]
+        assert told["message"]["thinking"] == f"{last['error']}\n"
         with pytest.raises(ollama.ResponseError) as refused:
             await place.client.chat("council", SKY)
         assert refused.value.status_code == 502
