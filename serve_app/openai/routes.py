@@ -123,7 +123,12 @@ async def responses() -> Response:
 async def _local(
     request: Request, ask: ChatAsk, model: str, council: Council, origin: Origin
 ) -> Response:
-    """A client that leaves ends the call."""
+    """A client that leaves ends the call. A model that knows no tools leaves them alone where it may,
+    as a council does."""
+    if ask.offers_tools and not ask.has_to_call:
+        can = (await council.limits(model)).capabilities
+        if can and "tools" not in can:
+            ask = ask.model_copy(update={"tools": ()})
     question = local_chat(ask, model)
     completion = shapes.Completion(model, _now())
     if ask.stream:

@@ -267,14 +267,15 @@ async def test_a_model_by_its_own_name_with_tools_and_pictures(tmp_path: Path) -
     tools: Any = [{"type": "function", "function": {"name": "weather", "parameters": {}}}]
     picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk="}}
     look: Any = [{"role": "user", "content": [{"type": "text", "text": "Look"}, picture]}]
-    async with FakeOllama(MODELS) as fake, client(tmp_path, fake) as (asking, _):
-        plain = await asking.chat.completions.create(model="alpha:1b", messages=look)
+    caller = FakeModel("caller:1b", ("completion", "tools"))
+    async with FakeOllama((*MODELS, caller)) as fake, client(tmp_path, fake) as (asking, _):
+        plain = await asking.chat.completions.create(model="caller:1b", messages=look)
         fake.always(lambda asked: asked.path == "/api/chat" and "tools" in asked.json, calls_a_tool)
-        asked = await asking.chat.completions.create(model="alpha:1b", messages=look, tools=tools)
+        asked = await asking.chat.completions.create(model="caller:1b", messages=look, tools=tools)
         (call,) = asked.choices[0].message.tool_calls or ()
         back: Any = [*look, asked.choices[0].message.model_dump(exclude_none=True),
                      {"role": "tool", "tool_call_id": call.id, "content": "Sunny"}]  # fmt: skip
-        await asking.chat.completions.create(model="alpha:1b", messages=back)
+        await asking.chat.completions.create(model="caller:1b", messages=back)
         sent = fake.chats[-1].json["messages"]
     assert plain.choices[0].message.content and asked.choices[0].finish_reason == "tool_calls"
     assert json.loads(call.function.arguments) == {"town": "Lyon"}  # type: ignore[union-attr]
@@ -441,7 +442,11 @@ async def test_tools_that_a_front_end_offers_with_every_question_are_left_alone(
         whole = await asking.chat.completions.create(**asked)
         stream = await asking.chat.completions.create(**asked, tool_choice="auto", stream=True)
         deltas = [chunk.choices[0].delta.model_dump() async for chunk in stream]
+        own = await asking.chat.completions.create(model="alpha:1b", messages=ASKED, tools=TOOLS)
+        with pytest.raises(openai.NotFoundError):
+            await asking.chat.completions.create(model="nobody", messages=ASKED, tools=TOOLS)
         sent = [chat.json for chat in fake.chats]
+    assert own.choices[0].message.content
     assert whole.choices[0].message.content and not whole.choices[0].message.tool_calls
     assert "offered tools" in (whole.model_extra or {})["council"]["notices"][0]
     assert "offered tools" in "".join(one.get("reasoning_content") or "" for one in deltas)
