@@ -26,7 +26,7 @@ _TASKS = tuple(
     for pattern in (
         # Open WebUI: what was said long ago in few words, the face of its voice call, its memory
         r"\A\s*### Task:\s*Summarize the conversation history\b.*^### Messages Being Compacted:",
-        r"\A\s*Your task is to reflect the speaker's likely facial expression through a\b.{,40}emoji",
+        r"\A\s*Your task is to reflect the speaker's likely facial expression\b.{,40}\bemoji\b",
         r"\A\s*Review the completed conversation turn and decide whether long-term memory should\b",
         # LibreChat, Lobe Chat, Chatbox, LangChain's chat front ends: titles
         r"\A.{0,200}\b(concise|short|brief).{0,60}\btitle\b.{0,80}\bth(e|is) (conversation|chat)\b",
@@ -58,7 +58,7 @@ def _fills_in(text: str) -> bool:
 
 
 def _picks_tools(text: str, instructions: str) -> bool:
-    """Open WebUI, where tools are not the model's own ("legacy"), asks first which of them to use."""
+    """Open WebUI, where tools are not the model's own ("legacy"), asks first which to use."""
     asks = text.startswith(("Query: ", "History:\n"))
     return asks and instructions.startswith("Available Tools: ") and "tool_calls" in instructions
 

@@ -33,8 +33,8 @@ class Telling:
     """Of one session: tell it every event, in order, and then how it ended. `exact`: the answer is
     the final one and nothing else, as it is for programs, who have asked for a format; then it
     comes in one piece, and what the chairman writes is part of what happens. `replaced`: something
-    stands before the final answer. `page`: where a person can read all of it. `leaves_tools`: it was
-    offered some."""
+    stands before the final answer. `page`: where a person can read all of it. `leaves_tools`: it
+    was offered some."""
 
     def __init__(self, exact: bool, page: str, leaves_tools: bool = False) -> None:
         self.replaced = False

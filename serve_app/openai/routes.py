@@ -123,8 +123,8 @@ async def responses() -> Response:
 async def _local(
     request: Request, ask: ChatAsk, model: str, council: Council, origin: Origin
 ) -> Response:
-    """A client that leaves ends the call. A model that knows no tools leaves them alone where it may,
-    as a council does."""
+    """A client that leaves ends the call. A model that knows no tools leaves them alone where it
+    may, as a council does."""
     if ask.offers_tools and not ask.has_to_call:
         can = (await council.limits(model)).capabilities
         if can and "tools" not in can:

@@ -17,8 +17,8 @@ SIDE = {
     f"<type>General</type>\n<text>The sun</text>\n---\n{HISTORY}\n<text>The sky is</text>\n",
     "compaction": "### Task:\nSummarize the conversation history that goes.\n\n### Instructions:\n"
     "- Be brief.\n\n### Previous Summary:\n\n\n### Messages Being Compacted:\nuser: Hi",
-    "face": "Your task is to reflect the speaker's likely facial expression through a fitting emoji."
-    "\n\nMessage: ```Hi```",
+    "face": "Your task is to reflect the speaker's likely facial expression through a fitting "
+    "emoji.\n\nMessage: ```Hi```",
     "memory": "Review the completed conversation turn and decide whether long-term memory should "
     "change.\n\nConversation:\nUSER: Hi",
     "short title": "Provide a concise, 5-word-or-less title for the conversation, using its own "
