@@ -13,8 +13,11 @@ from typing import Any
 from cluster.embedded.asks import Ask, ChatAsk, GenerateAsk, Options, SaidMessage
 from cluster.embedded.faults import BadAsk, EngineError, PromptTooLong
 
-VERSION = "0.33.0+council"
-"""The Ollama version whose protocol this is (the first to tell `prompt_eval_cached_count`)."""
+SPOKEN = "0.33.0"
+"""The Ollama version whose protocol this is (the first to tell `prompt_eval_cached_count`). Clients
+read numbers between points: Open WebUI fails at anything else."""
+VERSION = f"{SPOKEN}+council"
+"""What a PC's engine says that it is."""
 Line = dict[str, Any]
 
 

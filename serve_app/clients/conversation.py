@@ -9,6 +9,7 @@ from actors.messages.requests import Turn
 BEGAN = "(The assistant began.)"
 """The question to an answer that nobody asked for, such as a greeting."""
 INSTRUCTING = ("system", "developer")
+TOLD = "(A tool told: {text})"
 
 
 @dataclass(frozen=True)
@@ -21,12 +22,15 @@ class Conversation:
 
 
 def conversation(messages: Iterable[tuple[str, str]]) -> Conversation:
-    """(role, text) of every message, oldest first. Messages of one role in a row are one. Raises
+    """(role, text) of every message, oldest first. Messages of one role in a row are one; what a
+    tool told another model is part of that model's turn. Raises
     `InvalidRequest` for a role that a council cannot have, and where the user does not have the
     last word."""
     instructions: list[str] = []
     said: list[tuple[str, list[str]]] = []
     for number, (role, text) in enumerate(messages):
+        if role == "tool":
+            role, text = "assistant", TOLD.format(text=text)
         if role in INSTRUCTING:
             instructions.append(text)
         elif role not in ("user", "assistant"):
@@ -41,7 +45,7 @@ def conversation(messages: Iterable[tuple[str, str]]) -> Conversation:
         raise _refused("The last message is empty: it is what the council is asked.")
     return Conversation(
         query="\n\n".join(said[-1][1]),
-        earlier=_turns([(role, "\n\n".join(texts)) for role, texts in said[:-1]]),
+        earlier=_turns([(role, "\n\n".join(filter(None, texts))) for role, texts in said[:-1]]),
         instructions="\n\n".join(filter(None, instructions)) or None,
     )
 

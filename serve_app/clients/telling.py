@@ -16,6 +16,7 @@ from serve_app.clients.draft import Draft
 from serve_app.clients.progress import Progress
 
 ANEW = "The answer above broke off; it begins anew:"
+LEAVES_TOOLS = "It was offered tools and calls none: a council answers by itself."
 CODE = "```"
 
 
@@ -32,11 +33,12 @@ class Telling:
     """Of one session: tell it every event, in order, and then how it ended. `exact`: the answer is
     the final one and nothing else, as it is for programs, who have asked for a format; then it
     comes in one piece, and what the chairman writes is part of what happens. `replaced`: something
-    stands before the final answer. `page`: where a person can read all of it."""
+    stands before the final answer. `page`: where a person can read all of it. `leaves_tools`: it
+    was offered some."""
 
-    def __init__(self, exact: bool, page: str) -> None:
+    def __init__(self, exact: bool, page: str, leaves_tools: bool = False) -> None:
         self.replaced = False
-        self._page = page
+        self._begins = f"Its page: {page}\n" + (f"{LEAVES_TOOLS}\n" if leaves_tools else "")
         self._wants_exact = exact
         self._progress, self._draft = Progress(), Draft()
         self._said = ""
@@ -67,7 +69,7 @@ class Telling:
         if line is None:
             return None
         start, self._in_line = "\n" if self._in_line else "", False
-        end = f"Its page: {self._page}\n" if isinstance(event, SessionStarted) else ""
+        end = self._begins if isinstance(event, SessionStarted) else ""
         return Told(f"{start}{line}\n{end}", is_answer=False)
 
     def _written(self) -> Told | None:

@@ -18,7 +18,7 @@ from cluster.council import Council
 from cluster.embedded.asks import ChatAsk, GenerateAsk, ShowAsk
 from cluster.embedded.exchange import ClientGone, Lines, every, first_of, read, while_connected
 from cluster.embedded.faults import BadAsk, EngineError
-from cluster.embedded.protocol import VERSION, bare_line, gathered
+from cluster.embedded.protocol import SPOKEN, bare_line, gathered
 from serve_app import problems
 from serve_app.clients.council_models import is_council
 from serve_app.clients.side_requests import is_side_request, task_model
@@ -80,7 +80,7 @@ async def root() -> Response:
 
 @router.api_route("/api/version", methods=["GET", "HEAD"])
 async def version() -> Response:
-    return JSONResponse({"version": VERSION})
+    return JSONResponse({"version": SPOKEN})
 
 
 @router.api_route("/api/tags", methods=["GET", "HEAD"])
@@ -165,7 +165,7 @@ async def _answer(
         session_id = (await council.open(council_request(ask), None, origin)).session_id
         headers[HEADER] = session_id
         exact = config.stream_judged or not ask.stream
-        telling = Telling(exact, page_of(request, session_id))
+        telling = Telling(exact, page_of(request, session_id), leaves_tools=bool(ask.tools))
         sits = sitting(session_id, council, telling, config.heartbeat_s)
         flow = council_lines(ask, sits, telling)
     else:
@@ -183,7 +183,9 @@ async def _model_for(ask: ChatAsk | GenerateAsk, council: Council, config: ApiCo
     question, under the council's name, is no question for it."""
     if not is_council(ask.model):
         return ask.model
-    if is_side_request(ask.conversation[-1].content, config.task_markers):
+    first, last = ask.conversation[0], ask.conversation[-1]
+    orders = first.content if first.role == "system" else ""
+    if is_side_request(last.content, config.task_markers, orders):
         return task_model(config.task_model, await council.nodes())
     return None
 

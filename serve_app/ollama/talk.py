@@ -15,7 +15,7 @@ from cluster.embedded.faults import EngineError
 from cluster.embedded.protocol import Counts, Line, Piece, last_line, text_line
 from serve_app import problems
 from serve_app.clients.sitting import Sitting
-from serve_app.clients.telling import Telling
+from serve_app.clients.telling import Telling, Told
 from serve_app.ollama.faults import ollama_error
 
 Flow = AsyncGenerator[Line, None]
@@ -43,18 +43,30 @@ async def model_lines(
 
 async def council_lines(ask: ChatAsk | GenerateAsk, sits: Sitting, telling: Telling) -> Flow:
     """What happens while the council sits, as thinking, and the answer, as `telling` has it; an
-    empty line is a sign of life. Closing it closes `sits`."""
+    empty line is a sign of life. Why a session fails is told as thinking, too: Open WebUI shows
+    no error that comes in the middle of a stream. Closing it closes `sits`."""
+    began = False
     async with aclosing(sits):
-        async for one in sits:
-            if isinstance(one, CouncilSession):
-                more = {SESSION: one.session_id, REPLACED: telling.replaced}
-                yield _end_of_session(ask, one) | more
-            elif one is not None and one.is_answer:
-                yield text_line(ask, Piece(text=one.text), _now())
-            elif one is None or ask.thinks is False:
-                yield text_line(ask, Piece(), _now())
-            else:
-                yield text_line(ask, Piece(thinking=one.text), _now())
+        try:
+            async for one in sits:
+                began = True
+                if isinstance(one, CouncilSession):
+                    more = {SESSION: one.session_id, REPLACED: telling.replaced}
+                    yield _end_of_session(ask, one) | more
+                else:
+                    yield _told(ask, one)
+        except CouncilError as error:
+            if began:
+                yield _told(ask, Told(f"{problems.from_error(error, '').detail}\n", False))
+            raise
+
+
+def _told(ask: ChatAsk | GenerateAsk, one: Told | None) -> Line:
+    if one is not None and one.is_answer:
+        return text_line(ask, Piece(text=one.text), _now())
+    if one is None or ask.thinks is False:
+        return text_line(ask, Piece(), _now())
+    return text_line(ask, Piece(thinking=one.text), _now())
 
 
 async def with_last_words(flow: Flow) -> Flow:

@@ -38,10 +38,9 @@ def local_chat(ask: ChatAsk | GenerateAsk, model: str) -> LocalChat:
 
 
 def council_request(ask: ChatAsk | GenerateAsk) -> CouncilRequest:
-    """For a council. Raises `InvalidRequest` for a conversation that a council cannot have."""
+    """For a council, which leaves tools alone: front ends offer theirs with every question. Raises
+    `InvalidRequest` for a conversation that a council cannot have."""
     _check_prompt(ask)
-    if ask.has_tools:
-        raise BadAsk(f'"{ask.model}" does not support tools')
     if ask.has_images:
         raise BadAsk(f'"{ask.model}" does not support images')
     told = conversation((said.role, said.content) for said in ask.conversation)

@@ -109,6 +109,21 @@ class ChatAsk(Asked):
     """As tools were sent before there were `tools`."""
 
     @property
+    def offers_tools(self) -> bool:
+        return bool(self.tools) and self.tool_choice != "none"
+
+    @property
+    def has_to_call(self) -> bool:
+        """Whether an answer without a call of a tool would not do."""
+        return self.offers_tools and self.tool_choice != "auto"
+
+    @property
+    def orders(self) -> str:
+        """The first message, if it is the system's."""
+        first = self.messages[0]
+        return first.text if first.role == "system" else ""
+
+    @property
     def question(self) -> str:
         """The last message, if it is the user's."""
         last = self.messages[-1]

@@ -21,9 +21,18 @@ async def local_model(ask: ChatAsk, council: Council, config: ApiConfig) -> str 
     """The model of the cluster that answers; None = the council does."""
     if not is_council(ask.model):
         return ask.model
-    if is_side_request(ask.question, config.task_markers):
+    if is_side_request(ask.question, config.task_markers, ask.orders):
         return task_model(config.task_model, await council.nodes())
     return None
+
+
+async def with_known_tools(ask: ChatAsk, model: str, council: Council) -> ChatAsk:
+    """A model of the cluster that knows no tools leaves them alone where it may, as a council
+    does."""
+    if not ask.offers_tools or ask.has_to_call:
+        return ask
+    can = (await council.limits(model)).capabilities
+    return ask if not can or "tools" in can else ask.model_copy(update={"tools": ()})
 
 
 async def open_session(

@@ -16,13 +16,13 @@ from cluster.embedded.exchange import while_connected
 from serve_app.clients.council_models import is_council
 from serve_app.clients.local_models import installed
 from serve_app.clients.sitting import sitting
-from serve_app.clients.telling import Telling, answer_of
+from serve_app.clients.telling import LEAVES_TOOLS, Telling, answer_of
 from serve_app.configuration import ApiConfig
 from serve_app.openai import shapes
 from serve_app.openai.asks import ChatAsk, EmbeddingsAsk
 from serve_app.openai.faults import Refused
 from serve_app.openai.frames import streamed
-from serve_app.openai.opening import HEADER, Key, local_model, open_session
+from serve_app.openai.opening import HEADER, Key, local_model, open_session, with_known_tools
 from serve_app.openai.responses import routes as responses_routes
 from serve_app.openai.route import OpenAiRoute, now, read
 from serve_app.openai.talk import Talk, reason_of, whole
@@ -81,7 +81,7 @@ async def _local(
     request: Request, ask: ChatAsk, model: str, council: Council, origin: Origin
 ) -> Response:
     """A client that leaves ends the call."""
-    question = local_chat(ask, model)
+    question = local_chat(await with_known_tools(ask, model, council), model)
     completion = shapes.Completion(model, now())
     if ask.stream:
         talk = Talk(completion, ask.stream_options.include_usage)
@@ -111,7 +111,8 @@ async def _council(
     completion = shapes.Completion(ask.model, now(), {"session_id": session_id})
     if ask.stream:
         talk = Talk(completion, ask.stream_options.include_usage)
-        telling = Telling(config.stream_judged, page_of(request, session_id))
+        page = page_of(request, session_id)
+        telling = Telling(config.stream_judged, page, leaves_tools=ask.offers_tools)
         sits = sitting(session_id, council, telling, config.heartbeat_s, kept=key is not None)
         return await streamed(talk.council(sits, telling), headers)
     session = await council.wait(session_id)
@@ -119,7 +120,8 @@ async def _council(
     assert session.final_answer is not None
     reason = "length" if session.final_answer.truncated else "stop"
     told = completion.whole({"content": answer}, reason, shapes.council_usage(session))
-    return JSONResponse(told | shapes.of_council(session), headers=headers)
+    remarks = [LEAVES_TOOLS] if ask.offers_tools else []
+    return JSONResponse(told | shapes.of_council(session, remarks=remarks), headers=headers)
 
 
 def _vector(numbers: tuple[float, ...], encoding: str) -> list[float] | str:

@@ -61,11 +61,14 @@ def models(installed: Sequence[InstalledModel], created: int) -> Shape:
     return {"object": "list", "data": [*councils, *(model(n, at) for n, at in dates.items())]}
 
 
-def of_council(session: CouncilSession, more: Shape | None = None) -> Shape:
-    """Where the session behind an answer is to be found. `more`: what is so of a stream only."""
+def of_council(
+    session: CouncilSession, more: Shape | None = None, remarks: Sequence[str] = ()
+) -> Shape:
+    """Where the session behind an answer is to be found. `more`: what is so of a stream only;
+    `remarks` on this request, beside the session's notices."""
     path = f"/#/session/{session.session_id}"
     told = {"session_id": session.session_id, "page": path, "degraded": session.degraded}
-    notices = [notice.detail for notice in session.notices]
+    notices = [*remarks, *(notice.detail for notice in session.notices)]
     return {"council": {**told, "notices": notices, **(more or {})}}
 
 

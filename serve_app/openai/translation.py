@@ -27,10 +27,11 @@ Made = TypeVar("Made", bound=BaseModel)
 
 
 def council_request(ask: ChatAsk) -> CouncilRequest:
-    """For a council. Raises `InvalidRequest` for a conversation that a council cannot have."""
+    """For a council, which leaves tools alone that it may call or not: front ends offer theirs with
+    every question. Raises `InvalidRequest` for a conversation that a council cannot have."""
     if ask.n > 1:
         raise Refused("A council gives one answer: n has to be 1.", "n")
-    if (ask.tools and ask.tool_choice != "none") or ask.functions:
+    if ask.has_to_call or ask.functions:
         raise Refused("A council calls no tools; ask one of its models by name.", "tools")
     if any(said.images for said in ask.messages):
         raise Refused("A council sees no images; ask one of its models by name.", "messages")
@@ -55,7 +56,7 @@ def local_chat(ask: ChatAsk, model: str) -> LocalChat:
         LocalChat,
         model=model,
         messages=list(_messages(ask.messages)),
-        tools=() if ask.tool_choice == "none" else ask.tools,
+        tools=ask.tools if ask.offers_tools else (),
         format=ask.response_format.wanted,
         think=_EFFORTS.get(ask.reasoning_effort or ""),
         options=_options(ask),

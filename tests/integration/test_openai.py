@@ -40,6 +40,7 @@ ASKED: list[Any] = [
 ]
 SCHEMA = {"type": "object", "properties": {"answer": {"type": "string"}}, "required": ["answer"]}
 AUDIO = {"type": "input_audio", "input_audio": {"data": "", "format": "wav"}}
+TOOLS: Any = [{"type": "function", "function": {"name": "get_current_timestamp"}}]
 TITLE = """### Task:
 Generate a concise, 3-5 word title with an emoji summarizing the chat history.
 ### Output:
@@ -266,14 +267,15 @@ async def test_a_model_by_its_own_name_with_tools_and_pictures(tmp_path: Path) -
     tools: Any = [{"type": "function", "function": {"name": "weather", "parameters": {}}}]
     picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk="}}
     look: Any = [{"role": "user", "content": [{"type": "text", "text": "Look"}, picture]}]
-    async with FakeOllama(MODELS) as fake, client(tmp_path, fake) as (asking, _):
-        plain = await asking.chat.completions.create(model="alpha:1b", messages=look)
+    caller = FakeModel("caller:1b", ("completion", "tools"))
+    async with FakeOllama((*MODELS, caller)) as fake, client(tmp_path, fake) as (asking, _):
+        plain = await asking.chat.completions.create(model="caller:1b", messages=look)
         fake.always(lambda asked: asked.path == "/api/chat" and "tools" in asked.json, calls_a_tool)
-        asked = await asking.chat.completions.create(model="alpha:1b", messages=look, tools=tools)
+        asked = await asking.chat.completions.create(model="caller:1b", messages=look, tools=tools)
         (call,) = asked.choices[0].message.tool_calls or ()
         back: Any = [*look, asked.choices[0].message.model_dump(exclude_none=True),
                      {"role": "tool", "tool_call_id": call.id, "content": "Sunny"}]  # fmt: skip
-        await asking.chat.completions.create(model="alpha:1b", messages=back)
+        await asking.chat.completions.create(model="caller:1b", messages=back)
         sent = fake.chats[-1].json["messages"]
     assert plain.choices[0].message.content and asked.choices[0].finish_reason == "tool_calls"
     assert json.loads(call.function.arguments) == {"town": "Lyon"}  # type: ignore[union-attr]
@@ -286,7 +288,8 @@ async def test_a_model_by_its_own_name_with_tools_and_pictures(tmp_path: Path) -
     ("more", "why"),
     [
         ({"n": 2}, "n has to be 1"),
-        ({"tools": [{"type": "function", "function": {"name": "x"}}]}, "calls no tools"),
+        ({"tools": TOOLS, "tool_choice": "required"}, "calls no tools"),
+        ({"tools": TOOLS, "tool_choice": {"type": "function"}}, "calls no tools"),
         ({"messages": [{"role": "assistant", "content": "x"}]}, "last message"),
         ({"functions": [{"name": "x"}]}, "calls no tools"),
         ({"messages": []}, "messages"),
@@ -425,6 +428,37 @@ async def test_who_leaves_a_stream_with_a_key_comes_back_to_its_session(tmp_path
         said = [c.choices[0].delta.content or "" async for c in stream]
         (session,) = await local.sessions(9, None, None)
     assert session.stage == "complete" and "".join(said)
+
+
+async def test_tools_that_a_front_end_offers_with_every_question_are_left_alone(
+    tmp_path: Path,
+) -> None:
+    said: Any = [
+        {"role": "user", "content": "What time is it?"},
+        {
+            "role": "assistant",
+            "content": "",
+            "tool_calls": [{"id": "call_1", "type": "function", "function": TOOLS[0]["function"]}],
+        },
+        {"role": "tool", "tool_call_id": "call_1", "content": "Half past six."},
+        {"role": "assistant", "content": "Half past six."},
+        {"role": "user", "content": "Is the sky blue then?"},
+    ]
+    asked: Any = {"model": "council-fast", "messages": said, "tools": TOOLS}
+    async with FakeOllama(MODELS) as fake, client(tmp_path, fake) as (asking, _):
+        whole = await asking.chat.completions.create(**asked)
+        stream = await asking.chat.completions.create(**asked, tool_choice="auto", stream=True)
+        deltas = [chunk.choices[0].delta.model_dump() async for chunk in stream]
+        own = await asking.chat.completions.create(model="alpha:1b", messages=ASKED, tools=TOOLS)
+        with pytest.raises(openai.NotFoundError):
+            await asking.chat.completions.create(model="nobody", messages=ASKED, tools=TOOLS)
+        sent = [chat.json for chat in fake.chats]
+    assert own.choices[0].message.content
+    assert whole.choices[0].message.content and not whole.choices[0].message.tool_calls
+    assert "offered tools" in (whole.model_extra or {})["council"]["notices"][0]
+    assert "offered tools" in "".join(one.get("reasoning_content") or "" for one in deltas)
+    assert sent and not any(one.get("tools") for one in sent)
+    assert "(A tool told: Half past six.)" in json.dumps(sent[0]["messages"])
 
 
 async def test_a_title_starts_no_council(tmp_path: Path) -> None:

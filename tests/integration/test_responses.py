@@ -17,7 +17,8 @@ from openai import OpenAI
 from openai.types.responses import Response, ResponseStreamEvent
 
 from actors.messages.procedure import ProcedureDefaults
-from tests.fakes import FakeOllama, replies
+from serve_app.clients.telling import LEAVES_TOOLS
+from tests.fakes import FakeModel, FakeOllama, replies
 from tests.fakes.http import Exchange
 from tests.fakes.replies import NDJSON
 from tests.integration.test_openai import (
@@ -126,21 +127,22 @@ async def test_every_event_is_as_its_own_types_have_it(tmp_path: Path) -> None:
         exchange.line({"message": {"role": "assistant", "content": "", "tool_calls": [called]}})
         exchange.line({"done": True, "done_reason": "stop", "eval_count": 3})
 
+    caller = FakeModel("caller:1b", ("completion", "tools"))
     async with (
-        FakeOllama(MODELS) as fake,
+        FakeOllama([*MODELS, caller]) as fake,
         client(tmp_path, fake, procedure=QUICK) as (asking, _),
         httpx.AsyncClient(base_url=str(asking.base_url), timeout=30) as http,
     ):
         fake.always(lambda asked: "tools" in asked.json, calls_a_tool)
         told = []
-        for more in ({"model": "council"}, {"model": "alpha:1b", "tools": [WEATHER]}):
+        for more in ({"model": "council"}, {"model": "caller:1b", "tools": [WEATHER]}):
             body = {"input": "Why?", "stream": True, **more}
             told.append((await http.post("responses", json=body)).text)
-        whole = await asking.responses.create(model="alpha:1b", input="Why?", tools=[WEATHER])
+        whole = await asking.responses.create(model="caller:1b", input="Why?", tools=[WEATHER])
         back: Any = [{"role": "user", "content": "Why?"}, *whole.output]
         back += [{"type": "function_call_output", "call_id": whole.output[-1].call_id,  # type: ignore[union-attr]
                   "output": "Sunny"}]  # fmt: skip
-        await asking.responses.create(model="alpha:1b", input=back)
+        await asking.responses.create(model="caller:1b", input=back)
         sent = fake.chats[-1].json["messages"]
     for text in told:
         frames = [part.split("\n") for part in text.strip().split("\n\n") if part[0] != ":"]
@@ -208,7 +210,13 @@ async def test_who_leaves_a_stream_ends_it_unless_it_was_in_the_background(tmp_p
         ended = await asking.responses.cancel(kept)
         *_, last = [event async for event in again]
         with pytest.raises(openai.BadRequestError, match="calls no tools"):
-            await asking.responses.create(model="council", input="Why?", tools=[WEATHER])
+            await asking.responses.create(
+                model="council", input="Why?", tools=[WEATHER], tool_choice="required"
+            )
+        offered = {"input": "Why?", "tools": [WEATHER], "background": True}
+        told: Any = await asking.responses.create(model="council", **offered)
+        assert told.council["notices"] == [LEAVES_TOOLS]
+        await asking.responses.cancel(told.id)
     assert ended.status == last.response.status == "cancelled" and last.type == "response.failed"
 
 

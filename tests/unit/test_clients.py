@@ -26,6 +26,10 @@ from tests.unit.test_modes import council, request
             [("assistant", "Hello!"), ("user", "a"), ("user", "b"), ("developer", "In French.")],
             Conversation("a\n\nb", (Turn(query=BEGAN, answer="Hello!"),), "In French."),
         ),
+        (
+            [("user", "a"), ("assistant", ""), ("tool", "7"), ("assistant", "b"), ("user", "c")],
+            Conversation("c", (Turn(query="a", answer="(A tool told: 7)\n\nb"),)),
+        ),
     ],
 )
 def test_a_conversation_is_a_question_with_what_was_said_before(
@@ -40,7 +44,8 @@ def test_a_conversation_is_a_question_with_what_was_said_before(
         ([], "last message"),
         ([("system", "x")], "last message"),
         ([("user", "a"), ("assistant", "b")], "last message"),
-        ([("user", "a"), ("tool", "b"), ("user", "c")], "role 'tool'"),
+        ([("user", "a"), ("assistant", ""), ("tool", "b")], "last message"),
+        ([("user", "a"), ("critic", "b"), ("user", "c")], "role 'critic'"),
     ],
 )
 def test_what_is_no_question_is_refused(messages: list[tuple[str, str]], why: str) -> None:

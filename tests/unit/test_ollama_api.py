@@ -180,7 +180,7 @@ class TestTheCouncil:
 
     async def test_what_front_ends_ask_beside_it_is_no_session(self, place: Place) -> None:
         before = await place.council.sessions(1, None, None)
-        title = "### Task:\nGenerate a title.\n### Output:\nJSON\n### Chat History:\nHi"
+        title = "### Task:\nMake a title.\n### Output:\nJSON\n<chat_history>\nHi\n</chat_history>"
         said = await place.client.chat("council", [{"role": "user", "content": title}])
         assert said.message.content and said.model == "council" and not said.message.thinking
         assert await place.council.sessions(1, None, None) == before
@@ -221,7 +221,6 @@ class TestTheCouncil:
     @pytest.mark.parametrize(
         ("more", "words"),
         [
-            ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "not support tools"),
             ({"messages": [{**SKY[0], "images": ["aGk="]}]}, "not support images"),
             ({"messages": [{"role": "assistant", "content": "x"}]}, "user"),
             ({"options": {"temperature": 9}}, "temperature"),
@@ -233,6 +232,14 @@ class TestTheCouncil:
         with pytest.raises(ollama.ResponseError, match=words) as refused:
             await place.client.chat(**{"model": "council", "messages": SKY, **more})
         assert refused.value.status_code == 400
+
+    async def test_tools_that_a_front_end_offers_are_left_alone(self, place: Place) -> None:
+        tools = [{"type": "function", "function": {"name": "ask_user", "parameters": {}}}]
+        asked = len(place.fake.chats)
+        told = await place.client.chat("council-fast", SKY, tools=tools)
+        assert told.message.content and not told.message.tool_calls
+        assert told.message.thinking and "offered tools" in told.message.thinking
+        assert not any(one.json.get("tools") for one in place.fake.chats[asked:])
 
     @pytest.mark.parametrize("stream", [True, False])
     async def test_who_leaves_cancels_the_session(self, place: Place, stream: bool) -> None:
@@ -248,8 +255,9 @@ class TestTheCouncil:
     async def test_a_session_without_an_answer_ends_with_an_error(self, place: Place) -> None:
         place.fake.always("*", replies.error(400, "invalid format: no"))
         body = {"model": "council", "messages": SKY}
-        *_, last = await lines(place.http, f"{place.url}/api/chat", body)
+        *_, told, last = await lines(place.http, f"{place.url}/api/chat", body)
         assert list(last) == ["error"] and last["error"]
+        assert told["message"]["thinking"] == f"{last['error']}\n"
         with pytest.raises(ollama.ResponseError) as refused:
             await place.client.chat("council", SKY)
         assert refused.value.status_code == 502
@@ -532,6 +540,10 @@ class TestTheDoor:
             assert (await place.http.get(url)).text == "Ollama is running"
             head = await place.http.head(url)
             assert (head.status_code, head.content) == (200, b"")
+
+    async def test_its_version_is_numbers_as_clients_compare_them(self, place: Place) -> None:
+        told = (await place.http.get(f"{place.url}/api/version")).json()["version"]
+        assert [int(part) for part in told.split(".")] >= [0, 33, 0]
 
     @pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "text/plain", None])
     async def test_json_is_read_under_any_type_but_not_for_a_page_elsewhere(

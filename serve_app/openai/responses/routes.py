@@ -14,12 +14,12 @@ from actors.messages.sessions import CouncilSession
 from cluster.council import Council
 from cluster.embedded.exchange import while_connected
 from serve_app.clients.sitting import sitting
-from serve_app.clients.telling import Telling, answer_of
+from serve_app.clients.telling import LEAVES_TOOLS, Telling, answer_of
 from serve_app.configuration import ApiConfig
 from serve_app.openai.asks import ChatAsk
 from serve_app.openai.faults import Refused
 from serve_app.openai.frames import Manner, streamed
-from serve_app.openai.opening import HEADER, Key, local_model, open_session
+from serve_app.openai.opening import HEADER, Key, local_model, open_session, with_known_tools
 from serve_app.openai.responses.asks import ResponsesAsk
 from serve_app.openai.responses.shapes import (
     Outline,
@@ -92,7 +92,7 @@ async def _local(
     request: Request, ask: ResponsesAsk, chat: ChatAsk, model: str, council: Council, origin: Origin
 ) -> Response:
     """A client that leaves ends the call."""
-    question = local_chat(chat, model)
+    question = local_chat(await with_known_tools(chat, model, council), model)
     outline = Outline(secrets.token_hex(12), model, now(), asked_for(ask, stored=False))
     if ask.stream:
         talk = Talk(outline)
@@ -119,20 +119,26 @@ async def _council(
     outline = Outline(session_id, ask.model, now(), asked_for(ask, stored=True))
     if ask.stream:
         kept = ask.background or key is not None
-        return await _told(request, outline, council, config, kept)
+        return await _told(request, outline, council, config, kept, chat.offers_tools)
     if ask.background:
         session = await council.session(session_id)
     else:
         session = await council.wait(session_id)
         answer_of(session)  # raises where there is none
-    return _answer(council_response(outline, session), session_id)
+    remarks = [LEAVES_TOOLS] if chat.offers_tools else []
+    return _answer(council_response(outline, session, remarks=remarks), session_id)
 
 
 async def _told(
-    request: Request, outline: Outline, council: Council, config: ApiConfig, kept: bool
+    request: Request,
+    outline: Outline,
+    council: Council,
+    config: ApiConfig,
+    kept: bool,
+    leaves_tools: bool = False,
 ) -> Response:
     """A council's response as a stream."""
-    telling = Telling(config.stream_judged, page_of(request, outline.name))
+    telling = Telling(config.stream_judged, page_of(request, outline.name), leaves_tools)
     sits = sitting(outline.name, council, telling, config.heartbeat_s, kept)
     talk = Talk(outline)
     headers = {HEADER: outline.name}

@@ -87,9 +87,10 @@ def council_response(
     session: CouncilSession,
     output: Sequence[Shape] | None = None,
     more: Shape | None = None,
+    remarks: Sequence[str] = (),
 ) -> Shape:
     """`output`: as it was told in a stream; without one it is the answer. `more`: what is so of a
-    stream only."""
+    stream only; `remarks` on this request."""
     status, final = status_of(session), session.final_answer
     if output is None:
         output = written(outline.name, [(ANSWER, final.content)], (), status) if final else ()
@@ -99,7 +100,7 @@ def council_response(
         output,
         _council_usage(session) if ended else None,
         _error(session.error_code or "", session.error or "") if status == "failed" else None,
-        of_council(session, more),
+        of_council(session, more, remarks),
     )
 
 
