@@ -28,13 +28,14 @@ from serve_app.openai import shapes
 from serve_app.openai.asks import ChatAsk, EmbeddingsAsk, wrong_field
 from serve_app.openai.faults import Refused, openai_error
 from serve_app.openai.frames import streamed
-from serve_app.openai.retries import Retries
+from serve_app.openai.retries import Retries, while_waiting
 from serve_app.openai.talk import Talk, reason_of, whole
 from serve_app.openai.translation import council_request, local_chat, local_embedding
 from serve_app.routes.answers import Config, CouncilAtHand, RequestOrigin, page_of
 
 HEADER = "X-Council-Session"
 GONE = 499
+NO_COMPLETIONS = "There is no /v1/completions here; use /v1/chat/completions."
 NO_RESPONSES = "There is no /v1/responses here; use /v1/chat/completions."
 Ask = TypeVar("Ask", bound=BaseModel)
 Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=255, pattern=r"^[!-~]+$")]
@@ -98,6 +99,11 @@ async def chat(
         if model is not None:
             return await _local(request, ask, model, council, origin)
     return await _council(request, ask, council, config, origin, key)
+
+
+@router.post("/completions")
+async def completions() -> Response:
+    raise Refused(NO_COMPLETIONS, code="not_found", status=404)
 
 
 @router.post("/embeddings")
@@ -165,7 +171,8 @@ async def _council(
         telling = Telling(config.stream_judged, page_of(request, session_id))
         sits = sitting(session_id, council, telling, config.heartbeat_s, kept=key is not None)
         return await streamed(talk.council(sits, telling), headers)
-    session = await council.wait(session_id)
+    waiting = council.wait(session_id)
+    session = await while_waiting(request, wanted.model_dump_json(), waiting)
     answer = answer_of(session)
     assert session.final_answer is not None
     reason = "length" if session.final_answer.truncated else "stop"

@@ -19,6 +19,7 @@ LONGEST_ANSWER = 32_768
 EARLIER_TURNS = 50
 """So many are told to a council, which sees of them what fits a part of its context."""
 SEEDS = 2**31
+NO_TOOLS = "A council calls no tools: it may be offered some, but not told to call one"
 _DATA_URL = re.compile(r"data:image/[a-z0-9.+-]+;base64,", re.ASCII | re.IGNORECASE)
 _EFFORTS: dict[str, Think] = {
     "none": False, "minimal": False, "low": "low", "medium": "medium", "high": "high",
@@ -27,11 +28,12 @@ Made = TypeVar("Made", bound=BaseModel)
 
 
 def council_request(ask: ChatAsk) -> CouncilRequest:
-    """For a council. Raises `InvalidRequest` for a conversation that a council cannot have."""
+    """For a council, which needs none of the tools that agents offer with every question. Raises
+    `InvalidRequest` for a conversation that a council cannot have."""
     if ask.n > 1:
         raise Refused("A council gives one answer: n has to be 1.", "n")
-    if (ask.tools and ask.tool_choice != "none") or ask.functions:
-        raise Refused("A council calls no tools; ask one of its models by name.", "tools")
+    if (ask.tools and ask.tool_choice not in ("auto", "none")) or ask.functions:
+        raise Refused(f"{NO_TOOLS}; ask one of its models by name.", "tool_choice")
     if any(said.images for said in ask.messages):
         raise Refused("A council sees no images; ask one of its models by name.", "messages")
     told = conversation((said.role, said.text) for said in ask.messages)
