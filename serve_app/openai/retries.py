@@ -1,9 +1,9 @@
 """Which session a client means that sends its question again by itself.
 
 OpenAI's own clients do so after a lost connection or a 5xx, without an idempotency key, and count
-their retries; other clients of the protocol (the AI SDK, LiteLLM) do not count. The same question,
-asked anew by a person, is another one: only a retry that is counted, or a question whose first line
-has just been lost, is given the session that the try before has opened.
+their retries; other clients of the protocol (the AI SDK) do not count. The same question, asked
+anew by a person, is another one: only a retry that is counted, or a question whose line has just
+been lost, is given the session that the try before has opened.
 """
 
 import asyncio

@@ -33,7 +33,8 @@ def council_request(ask: ChatAsk) -> CouncilRequest:
     if ask.n > 1:
         raise Refused("A council gives one answer: n has to be 1.", "n")
     if (ask.tools and ask.tool_choice not in ("auto", "none")) or ask.functions:
-        raise Refused(f"{NO_TOOLS}; ask one of its models by name.", "tool_choice")
+        param = "functions" if ask.functions else "tool_choice"
+        raise Refused(f"{NO_TOOLS}; ask one of its models by name.", param)
     if any(said.images for said in ask.messages):
         raise Refused("A council sees no images; ask one of its models by name.", "messages")
     told = conversation((said.role, said.text) for said in ask.messages)
