@@ -26,6 +26,7 @@ from serve_app.mcp.endpoint import mcp_router
 from serve_app.metered import Metered
 from serve_app.ollama import routes as ollama_routes
 from serve_app.openai import routes as openai_routes
+from serve_app.openai.retries import LostLines
 from serve_app.routes import cluster as cluster_routes
 from serve_app.routes import council as council_routes
 from serve_app.routes import docs, events, metrics, page, tickets, worker
@@ -79,6 +80,7 @@ def build_api(
     app.state.config = config
     app.state.tickets = Tickets()
     app.state.attempts = Attempts()
+    app.state.lost_lines = LostLines()
     app.state.meters = MeterRegistry(OF_HTTP)
     app.include_router(council_routes.router)
     app.include_router(cluster_routes.router)

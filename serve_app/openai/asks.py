@@ -5,7 +5,14 @@ Fields that are not here are ignored, and null counts as left out, as servers of
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from cluster.embedded.asks import Asked
 
@@ -13,6 +20,17 @@ from cluster.embedded.asks import Asked
 class TextPart(Asked):
     type: Literal["text"]
     text: str
+
+
+class RefusalPart(Asked):
+    """What an assistant would not say, in its own words."""
+
+    type: Literal["refusal"]
+    refusal: str
+
+    @property
+    def text(self) -> str:
+        return self.refusal
 
 
 class Image(Asked):
@@ -24,7 +42,7 @@ class ImagePart(Asked):
     image_url: Image
 
 
-Part = Annotated[TextPart | ImagePart, Field(discriminator="type")]
+Part = Annotated[TextPart | RefusalPart | ImagePart, Field(discriminator="type")]
 
 
 class Function(Asked):
@@ -49,7 +67,9 @@ class SaidMessage(Asked):
     def text(self) -> str:
         if isinstance(self.content, str):
             return self.content
-        return "\n\n".join(part.text for part in self.content if isinstance(part, TextPart))
+        return "\n\n".join(
+            part.text for part in self.content if isinstance(part, TextPart | RefusalPart)
+        )
 
     @property
     def images(self) -> tuple[str, ...]:
@@ -83,6 +103,14 @@ class ResponseFormat(Asked):
         return "json" if self.type == "json_object" else None
 
 
+def _or_no_limit(given: Any) -> Any:
+    """A negative limit is none, as for other local servers, whose clients send -1."""
+    return None if isinstance(given, int) and given < 0 else given
+
+
+Limit = Annotated[int | None, Field(ge=1), BeforeValidator(_or_no_limit)]
+
+
 class StreamOptions(Asked):
     include_usage: bool = False
 
@@ -99,8 +127,8 @@ class ChatAsk(Asked):
     top_p: float | None = Field(default=None, ge=0, le=1, allow_inf_nan=False)
     seed: int | None = None
     stop: str | tuple[str, ...] = ()
-    max_tokens: int | None = Field(default=None, ge=1)
-    max_completion_tokens: int | None = Field(default=None, ge=1)
+    max_tokens: Limit = None
+    max_completion_tokens: Limit = None
     response_format: ResponseFormat = ResponseFormat()
     reasoning_effort: str | None = None
     tools: tuple[dict[str, Any], ...] = ()

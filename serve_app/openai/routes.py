@@ -22,12 +22,21 @@ from serve_app.openai import shapes
 from serve_app.openai.asks import ChatAsk, EmbeddingsAsk
 from serve_app.openai.faults import Refused
 from serve_app.openai.frames import streamed
-from serve_app.openai.opening import HEADER, Key, local_model, open_session, with_known_tools
+from serve_app.openai.opening import (
+    HEADER,
+    Key,
+    local_model,
+    open_session,
+    waited,
+    with_known_tools,
+)
 from serve_app.openai.responses import routes as responses_routes
 from serve_app.openai.route import OpenAiRoute, now, read
 from serve_app.openai.talk import Talk, reason_of, whole
 from serve_app.openai.translation import council_request, local_chat, local_embedding
 from serve_app.routes.answers import Config, CouncilAtHand, RequestOrigin, page_of
+
+NO_COMPLETIONS = "There is no /v1/completions here; use /v1/chat/completions."
 
 router = APIRouter(prefix="/v1", route_class=OpenAiRoute, include_in_schema=False)
 router.include_router(responses_routes.router)
@@ -61,6 +70,11 @@ async def chat(
     if (model := await local_model(ask, council, config)) is not None:
         return await _local(request, ask, model, council, origin)
     return await _council(request, ask, council, config, origin, key)
+
+
+@router.post("/completions")
+async def completions() -> Response:
+    raise Refused(NO_COMPLETIONS, code="not_found", status=404)
 
 
 @router.post("/embeddings")
@@ -115,7 +129,7 @@ async def _council(
         telling = Telling(config.stream_judged, page, leaves_tools=ask.offers_tools)
         sits = sitting(session_id, council, telling, config.heartbeat_s, kept=key is not None)
         return await streamed(talk.council(sits, telling), headers)
-    session = await council.wait(session_id)
+    session = await waited(request, wanted, council, session_id)
     answer = answer_of(session)
     assert session.final_answer is not None
     reason = "length" if session.final_answer.truncated else "stop"

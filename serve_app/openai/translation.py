@@ -19,6 +19,7 @@ LONGEST_ANSWER = 32_768
 EARLIER_TURNS = 50
 """So many are told to a council, which sees of them what fits a part of its context."""
 SEEDS = 2**31
+NO_TOOLS = "A council calls no tools: it may be offered some, but not told to call one"
 _DATA_URL = re.compile(r"data:image/[a-z0-9.+-]+;base64,", re.ASCII | re.IGNORECASE)
 _EFFORTS: dict[str, Think] = {
     "none": False, "minimal": False, "low": "low", "medium": "medium", "high": "high",
@@ -32,7 +33,8 @@ def council_request(ask: ChatAsk) -> CouncilRequest:
     if ask.n > 1:
         raise Refused("A council gives one answer: n has to be 1.", "n")
     if ask.has_to_call or ask.functions:
-        raise Refused("A council calls no tools; ask one of its models by name.", "tools")
+        param = "functions" if ask.functions else "tool_choice"
+        raise Refused(f"{NO_TOOLS}; ask one of its models by name.", param)
     if any(said.images for said in ask.messages):
         raise Refused("A council sees no images; ask one of its models by name.", "messages")
     told = conversation((said.role, said.text) for said in ask.messages)

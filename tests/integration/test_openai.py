@@ -39,6 +39,8 @@ ASKED: list[Any] = [
     {"role": "user", "content": [{"type": "text", "text": "And at sunset?"}]},
 ]
 SCHEMA = {"type": "object", "properties": {"answer": {"type": "string"}}, "required": ["answer"]}
+TOOLS: list[Any] = [{"type": "function", "function": {"name": "Read", "parameters": {}}}]
+REFUSED = {"type": "refusal", "refusal": "I would rather not."}
 AUDIO = {"type": "input_audio", "input_audio": {"data": "", "format": "wav"}}
 TOOLS: Any = [{"type": "function", "function": {"name": "get_current_timestamp"}}]
 TITLE = """### Task:
@@ -289,11 +291,11 @@ async def test_a_model_by_its_own_name_with_tools_and_pictures(tmp_path: Path) -
     [
         ({"n": 2}, "n has to be 1"),
         ({"tools": TOOLS, "tool_choice": "required"}, "calls no tools"),
-        ({"tools": TOOLS, "tool_choice": {"type": "function"}}, "calls no tools"),
+        ({"tools": TOOLS, "tool_choice": TOOLS[0]}, "calls no tools"),
         ({"messages": [{"role": "assistant", "content": "x"}]}, "last message"),
         ({"functions": [{"name": "x"}]}, "calls no tools"),
         ({"messages": []}, "messages"),
-        ({"messages": [{"role": "user", "content": [AUDIO]}]}, "one of 'text', 'image_url'"),
+        ({"messages": [{"role": "user", "content": [AUDIO]}]}, "one of 'text', "),
         ({"messages": [{"role": "user", "content": ""}]}, "last message is empty"),
         ({"temperature": 9}, "temperature"),
         ({"response_format": {"type": "json_schema"}}, "json_schema"),
@@ -308,6 +310,31 @@ async def test_what_a_council_cannot_do_is_a_bad_request(
     assert not fake.chats
 
 
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"tools": TOOLS},  # Continue's cn offers its tools with every question
+        {"tools": TOOLS, "tool_choice": "auto", "parallel_tool_calls": True, "store": False},
+        {"max_tokens": -1},  # the way to say "no limit" to llama.cpp's server and LM Studio
+        {"messages": [*ASKED, {"role": "assistant", "content": [REFUSED]}, ASKED[-1]]},
+    ],
+)
+async def test_what_clients_send_with_every_question_is_no_reason_to_refuse_it(
+    tmp_path: Path, sent: dict[str, Any]
+) -> None:
+    async with FakeOllama(MODELS) as fake, client(tmp_path, fake) as (asking, local):
+        told = await asking.chat.completions.create(
+            **{"model": "council-fast", "messages": ASKED, **sent}
+        )
+        (summary,) = await local.sessions(9, None, None)
+        session = await local.session(summary.session_id)
+    assert session.final_answer and told.choices[0].message.content == session.final_answer.content
+    assert not any("tools" in chat.json for chat in fake.chats)
+    assert all(chat.json["options"].get("num_predict", 1) > 0 for chat in fake.chats)
+    if "messages" in sent:
+        assert session.earlier[-1].answer == REFUSED["refusal"]
+
+
 async def test_errors_are_of_the_kinds_that_its_clients_know(tmp_path: Path) -> None:
     folder = tmp_path / "keys"
     folder.mkdir()
@@ -320,6 +347,8 @@ async def test_errors_are_of_the_kinds_that_its_clients_know(tmp_path: Path) -> 
     async with FakeOllama(MODELS) as fake, client(tmp_path, fake, max_open=1) as (asking, local):
         with pytest.raises(openai.NotFoundError):
             await asking.chat.completions.create(model="nobody", messages=ASKED)
+        with pytest.raises(openai.NotFoundError, match="chat/completions"):
+            await asking.completions.create(model="council", prompt="Why?")
         once = asking.with_options(max_retries=0)
         fake.latency_s = 1.0
         first = await local.open(CouncilRequest(query="Why?"))
@@ -391,6 +420,44 @@ async def test_its_own_retry_finds_the_session_of_the_first_try(tmp_path: Path) 
             )
         assert len(await local.sessions(9, None, None)) == 3
     assert told.choices and again.choices
+
+
+async def until_counted(http: httpx.AsyncClient, what: str) -> None:
+    async with asyncio.timeout(10):
+        while True:
+            if what in (await http.get("/metrics")).text:
+                return
+            await asyncio.sleep(0.02)
+
+
+async def test_a_client_that_counts_no_retries_finds_the_session_of_the_line_that_it_lost(
+    tmp_path: Path,
+) -> None:
+    """As the AI SDK asks again, by the same words alone, when Node has given up the line."""
+    asked = {"model": "council", "messages": [{"role": "user", "content": "Why?"}]}
+    async with (
+        FakeOllama(MODELS) as fake,
+        served(tmp_path, fake, parallel=3) as (http, local),
+        httpx.AsyncClient(base_url=http.base_url, timeout=60) as leaving,
+    ):
+        may_speak = asyncio.Event()
+
+        async def waits(fake: FakeOllama, exchange: Exchange) -> None:
+            await may_speak.wait()
+            await replies.Answer()(fake, exchange)
+
+        fake.always(at("opinions"), waits)
+        first = asyncio.create_task(leaving.post("/v1/chat/completions", json=asked))
+        await fake.until(lambda: fake.chats)
+        first.cancel()
+        await until_counted(http, '"499"')
+        (session,) = await local.sessions(9, None, None)
+        assert session.stage in ("pending", "opinions"), "it goes on without the one who left"
+        again = asyncio.create_task(http.post("/v1/chat/completions", json=asked))
+        may_speak.set()
+        assert (await again).headers["x-council-session"] == session.session_id
+        await http.post("/v1/chat/completions", json=asked)
+        assert len(await local.sessions(9, None, None)) == 2, "answered, it is asked anew"
 
 
 async def test_who_leaves_a_stream_cancels_its_session(tmp_path: Path) -> None:

@@ -129,7 +129,7 @@ class TestTranslation:
     @pytest.mark.parametrize(
         ("more", "param", "why"),
         [
-            ({"tools": [WEATHER], "tool_choice": "required"}, "tools", "calls no tools"),
+            ({"tools": [WEATHER], "tool_choice": "required"}, "tool_choice", "calls no tools"),
             ({"conversation": "conv_1"}, "conversation", "No conversations"),
             ({"prompt": {"id": "pmpt_1"}}, "prompt", "No prompts"),
             ({"n": 2}, "n", "n has to be 1"),

@@ -19,7 +19,14 @@ from serve_app.configuration import ApiConfig
 from serve_app.openai.asks import ChatAsk
 from serve_app.openai.faults import Refused
 from serve_app.openai.frames import Manner, streamed
-from serve_app.openai.opening import HEADER, Key, local_model, open_session, with_known_tools
+from serve_app.openai.opening import (
+    HEADER,
+    Key,
+    local_model,
+    open_session,
+    waited,
+    with_known_tools,
+)
 from serve_app.openai.responses.asks import ResponsesAsk
 from serve_app.openai.responses.shapes import (
     Outline,
@@ -123,7 +130,7 @@ async def _council(
     if ask.background:
         session = await council.session(session_id)
     else:
-        session = await council.wait(session_id)
+        session = await waited(request, wanted, council, session_id)
         answer_of(session)  # raises where there is none
     remarks = [LEAVES_TOOLS] if chat.offers_tools else []
     return _answer(council_response(outline, session, remarks=remarks), session_id)
