@@ -12,7 +12,7 @@ let asking = null;
 /** An answer that is no success (RFC 9457), in the reader's words where its code has some. */
 export class Problem extends Error {
   constructor(status, told) {
-    super(problemText(told.code, told.detail || told.title || String(status)));
+    super(problemText({ ...told, detail: told.detail || told.title || String(status) }));
     this.status = status;
     this.code = told.code || "";
     this.errors = told.errors || [];

@@ -2,7 +2,7 @@
 
 import { attempt, tell } from "./actions.js";
 import { get } from "./api.js";
-import { callText } from "./codes.js";
+import { callText, cautionText } from "./codes.js";
 import { element, fill } from "./dom.js";
 import { bytes, moment, number, say } from "./words.js";
 
@@ -46,7 +46,7 @@ function card(pc) {
       element("span", { class: `state ${well && pc.state !== "drained" ? "done" : "absent"}` }, state)),
     element("dl", {}, facts.flatMap(([word, told]) => [element("dt", {}, say(word)), element("dd", {}, told)])),
     pc.error ? element("p", { class: "wrong" }, callText(pc.error_code, pc.error)) : null,
-    (pc.warnings || []).map((warning) => element("p", { class: "quiet" }, warning)));
+    (pc.warnings || []).map((warning, at) => element("p", { class: "quiet" }, cautionText(pc.cautions?.[at], warning))));
 }
 
 /** Only where the PC tells it. */

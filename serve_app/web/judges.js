@@ -1,11 +1,17 @@
 // What the judges said: who gave whom what, and the ranking that came of it.
 
-import { agreementText, callText } from "./codes.js";
+import { agreementText, callText, rejectionText } from "./codes.js";
 import { element, fill, table } from "./dom.js";
-import { nameOf, votes, whyNoVote } from "./hearing.js";
+import { lostVotes, nameOf, votes } from "./hearing.js";
 import { number, say } from "./words.js";
 
-const whyNot = (hearing, id) => whyNoVote(hearing, id, ({ code, detail }) => callText(code, detail));
+function whyNot(hearing, id) {
+  const { rejected, absent } = lostVotes(hearing, id);
+  return [
+    ...rejected.map(([rejection, detail]) => rejectionText(rejection, detail)),
+    ...absent.map(({ code, detail }) => callText(code, detail)),
+  ].join(say("and"));
+}
 
 /** The matrix in `box`; hidden as long as there is no review. */
 export function showMatrix(box, hearing) {
@@ -28,12 +34,14 @@ export function showMatrix(box, hearing) {
 
 function cell(hearing, judge, seat, vote, why) {
   if (judge === seat) return element("span", { class: "quiet", "aria-label": say("noVote") }, "–");
-  if (!vote) return element("span", { class: "quiet", title: whyNot(hearing, judge) }, say("noVote"));
-  const told = say("gave", nameOf(hearing, judge), nameOf(hearing, seat), vote.score);
-  const show = () => fill(why, element("strong", {}, `${told}: `), vote.reasoning || say("noReason"));
+  const told = vote
+    ? say("gave", nameOf(hearing, judge), nameOf(hearing, seat), vote.score)
+    : say("gaveNone", nameOf(hearing, judge), nameOf(hearing, seat));
+  const reason = vote ? vote.reasoning : whyNot(hearing, judge);
+  const show = () => fill(why, element("strong", {}, say("because", told)), reason || say("noReason"));
   return element("button", {
-    type: "button", class: `score s${vote.score}`, "aria-label": told, "data-cell": `${judge}/${seat}`, on: { focus: show, mouseenter: show, click: show },
-  }, String(vote.score));
+    type: "button", class: vote ? `score s${vote.score}` : "score none", "aria-label": told, "data-cell": `${judge}/${seat}`, on: { focus: show, mouseenter: show, click: show },
+  }, vote ? String(vote.score) : say("noVote"));
 }
 
 /** The places in `box`; hidden as long as there are none. */
@@ -49,7 +57,7 @@ export function showRanking(box, hearing) {
   ]);
   fill(box, element("h2", {}, say("ranking")), table(say("ranking"), head, rows, "ranking"),
     agreement ? element("p", {}, agreementText(hearing, agreement)) : null,
-    count?.winner ? element("p", {}, say("counted", count.votes, Object.keys(count.answers).length, count.winner)) : null);
+    count?.winner ? element("p", {}, say("counted", count.votes, Object.keys(count.answers).length, count.kind === "yes_no" ? say(count.winner) : count.winner)) : null);
 }
 
 const between = (interval) => (!interval ? "–" : interval.best === interval.worst ? String(interval.best) : `${interval.best}–${interval.worst}`);

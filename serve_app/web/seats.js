@@ -83,7 +83,7 @@ export function seatList(box, catalogue, begin) {
         const one = loc[0] === "selected_agents" ? seats[loc[1]] : undefined;
         if (!one) return true;
         const part = one.parts[loc.at(-1)];
-        one.wrong.textContent += `${fieldText(error, part)} `;
+        one.wrong.textContent += `${fieldText(error)} `;
         if (part) part.setAttribute("aria-invalid", "true");
         return false;
       });

@@ -127,6 +127,9 @@ const WORDS = {
   whoGaveHint: ["Point at a score, or move to it with the keyboard, to read why.", "Pointez une note, ou atteignez-la au clavier, pour lire pourquoi."],
   reviewer: ["Judge", "Juge"],
   gave: ["{0} gave {1} {2} of 10", "{0} a donné à {1} {2} sur 10"],
+  gaveNone: ["{0} has no vote for {1}", "{0} n’a pas de vote pour {1}"],
+  because: ["{0}: ", "{0} : "],
+  and: ["; ", " ; "],
   noReason: ["no reason given", "sans raison donnée"],
   abstains: ["abstains: {0}", "s’abstient : {0}"],
   noVote: ["no vote", "sans vote"],
@@ -138,6 +141,8 @@ const WORDS = {
   agreesBy: ["Agreement", "Accord"],
   voteCount: ["Votes", "Votes"],
   counted: ["{0} of {1} opinions answer {2}.", "{0} avis sur {1} répondent {2}."],
+  yes: ["yes", "oui"],
+  no: ["no", "non"],
   // costs
   costs: ["What it cost", "Ce que cela a coûté"],
   tokensTitle: ["Tokens by stage and model", "Jetons par étape et modèle"],

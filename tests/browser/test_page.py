@@ -158,15 +158,26 @@ async def test_it_speaks_french_and_can_be_told_to_speak_english(
         await expect(page.locator("#question")).to_have_value("Pourquoi ?")
 
 
+OLDER = """async () => {
+  const { noticeText, rejectionText } = await import("/web/codes.js");
+  const heard = { absences: [], seats: new Map() };
+  const notice = { code: "context_trimmed", detail: "The answers A were …", agent_id: null };
+  return [rejectionText(undefined, "Response A: no score"), noticeText(heard, notice)];
+}"""
+"""What was stored before there were codes of rejections, and values of notices."""
+
+
 async def test_what_the_service_says_is_told_in_french_and_a_draft_is_not_called_the_answer(
     tmp_path: Path, visit: Visiting
 ) -> None:
     scripts = (
         (saying("opinions", model="gamma"), body(500)),
+        (saying("review", "ballot", model="beta"), Answer(text="I like them all.")),
         (saying("synthesis"), Answer(text="It scatters.")),
         (saying("guard"), silence("Half a thought")),
     )
-    async with council(tmp_path, *scripts) as base, visit(base, locale="fr-FR") as visitor:
+    old = {"version": "0.9.6"}
+    async with council(tmp_path, *scripts, **old) as base, visit(base, locale="fr-FR") as visitor:
         visitor.expected = ("422",)
         page = visitor.page
         await page.locator("#add-seat").click()
@@ -176,7 +187,10 @@ async def test_what_the_service_says_is_told_in_french_and_a_draft_is_not_called
         await page.get_by_role("button", name="Retirer le siège 1").click()
         await page.locator("#question").fill("x" * 40_000)
         await page.locator("#ask").click()
-        await expect(page.locator("#question-wrong")).to_contain_text("trop long")
+        await expect(page.locator("#question-wrong")).to_have_text(
+            "La question est trop longue : au plus 32 000 caractères."
+        )
+        await expect(page.locator("article.pc")).to_contain_text("0.9.6 est antérieur à 0.17.1")
         await visitor.question(QUESTION)
         answer = page.locator("section.answer")
         await expect(answer).to_contain_text("La garde le compare au meilleur avis …")
@@ -187,8 +201,21 @@ async def test_what_the_service_says_is_told_in_french_and_a_draft_is_not_called
         await expect(page.locator("ol.steps .broken")).to_have_text("Garde")
         await expect(answer.locator("h2")).to_have_text("Ébauche de la synthèse")
         await expect(page.locator("section.notes li")).to_have_text(
-            "Expert_Gamma était absent, Avis : autre chose qu’Ollama répond là"
+            [
+                "Expert_Gamma était absent, Avis : autre chose qu’Ollama répond là",
+                "Expert_Beta : son bulletin n’a pas pu être lu et ne compte pas.",
+            ]
         )
+        await page.locator("tr", has_text="Expert_Beta").locator("button.score.none").first.focus()
+        await expect(page.locator("p.why")).to_have_text(
+            "Expert_Beta n’a pas de vote pour Expert_Alpha : "
+            "il n’y a pas de bulletin dans l’évaluation"
+        )
+        assert await page.evaluate(OLDER) == [
+            "Response A: no score",
+            "Les réponses ont été raccourcies en leur milieu pour tenir dans le contexte du "
+            "modèle ; augmentez COUNCIL_NUM_CTX pour l’éviter.",
+        ]
         await expect(page.locator("section.places p")).to_contain_text("est en tête par sa note")
         await visitor.go("constructor")
         await expect(page.locator("h1")).to_have_text("Il n’y a rien ici.")
