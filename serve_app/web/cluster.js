@@ -46,7 +46,7 @@ function card(pc) {
       element("span", { class: `state ${well && pc.state !== "drained" ? "done" : "absent"}` }, state)),
     element("dl", {}, facts.flatMap(([word, told]) => [element("dt", {}, say(word)), element("dd", {}, told)])),
     pc.error ? element("p", { class: "wrong" }, callText(pc.error_code, pc.error)) : null,
-    (pc.warnings || []).map((warning, at) => element("p", { class: "quiet" }, cautionText(pc.cautions?.[at], warning))));
+    (pc.warnings || []).map((warning, at) => element("p", { class: "caution" }, cautionText(pc.cautions?.[at], warning))));
 }
 
 /** Only where the PC tells it. */
@@ -78,7 +78,10 @@ export function clusterView(box, { facts }) {
 
   async function look() {
     if (!document.hidden) {
-      await pcCards(cards).then(() => { wrong.textContent = ""; }, (error) => { wrong.textContent = error.message; });
+      await pcCards(cards).then(() => { wrong.textContent = ""; }, (error) => {
+        wrong.textContent = error.message;
+        if (!cards.querySelector(".card")) fill(cards);
+      });
     }
     if (!left) timer = setTimeout(look, EVERY_MS);
   }

@@ -2,7 +2,7 @@
 // that has no words here is told as the service words it.
 
 import { CHAIRMAN, nameOf } from "./hearing.js";
-import { language, number, say } from "./words.js";
+import { language, number, say, typeset } from "./words.js";
 
 /** Requests that were refused; {0} = the model that is missing, {1} = seconds. What stands in brackets
  * is left out, here and below, where there is no such value: sessions of old have none. */
@@ -60,7 +60,7 @@ const NOTICES = {
   first_is_certain: "Le premier est certain ; aucun bulletin n’y changerait rien. Les autres n’ont pas été attendus[ : {1}].",
   waiting_for_pc: "[{1} avis sur {2} sont là. ]Un PC[ qui a {3}] a quitté la grappe ; le conseil l’attend jusqu’à l’échéance.",
   pc_returned: "{0} : un PC a de nouveau son modèle[, {1}] ; la question lui est reposée.",
-  context_trimmed: "Les réponses[ {1}] ont été raccourcies en leur milieu pour tenir dans le contexte du modèle ; augmentez COUNCIL_NUM_CTX pour l’éviter.",
+  context_trimmed: "Les réponses[ de {1}] ont été raccourcies en leur milieu pour tenir dans le contexte du modèle ; augmentez COUNCIL_NUM_CTX pour l’éviter.",
   earlier_trimmed: "La conversation est plus longue que sa part du contexte : son début a été raccourci ou omis. Augmentez COUNCIL_NUM_CTX pour l’éviter.",
   chairman_failed_best_agent_model_stood_in: "Le modèle du président[, {1},] n’a rien répondu ; celui du meilleur avis[, {2},] l’a remplacé.",
   chairman_failed_best_opinion_stands: "Aucun président n’a répondu[ (modèle : {1})] ; le meilleur avis[, celui de {2},] tient lieu de réponse.",
@@ -68,7 +68,7 @@ const NOTICES = {
 
 /** What there is to say of a ranking; {0} = the seats, {1} and {2} = numbers. */
 const REMARKS = {
-  first: "{1} juge(s) sur {2} placent {0} en tête",
+  first: "juges qui placent {0} en tête : {1} sur {2}",
   shared_first: "{0} se partagent la première place",
   uncompared_first: "{0} est en tête par sa note moyenne : aucun bulletin ne le compare à un autre",
   hardly_agree: "les juges ne s’accordent guère",
@@ -139,7 +139,7 @@ const PLACE = /\{(\d)\}/g;
 function inWords(words, code, detail, ...values) {
   if (language() === "en" || !Object.hasOwn(words, code)) return detail;
   const known = ([, place]) => values[Number(place)] !== undefined;
-  return words[code]
+  return typeset(words[code])
     .replace(/\[(.*?)\]/g, (_, part) => ([...part.matchAll(PLACE)].every(known) ? part : ""))
     .replace(PLACE, (_, place) => String(values[Number(place)] ?? ""));
 }
@@ -170,7 +170,7 @@ export function agreementText(hearing, { remarks, sentence }) {
   const list = new Intl.ListFormat(language());
   const told = remarks.map(({ code, agent_ids, counts }) =>
     inWords(REMARKS, code, code, list.format(agent_ids.map((id) => nameOf(hearing, id))), ...counts.map((count) => number(count, 1))));
-  return `${told.join(" ; ")}.`;
+  return `${told.join(say("and"))}.`;
 }
 
 /** A notice of a session; one that tells of an absence has the absence's code. */

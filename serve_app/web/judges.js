@@ -16,16 +16,18 @@ function whyNot(hearing, id) {
 /** The matrix in `box`; hidden as long as there is no review. */
 export function showMatrix(box, hearing) {
   const given = votes(hearing);
-  const judges = [...hearing.seats.keys()].filter((id) => given.has(id) || whyNot(hearing, id));
+  const seats = [...hearing.seats.keys()];
+  const judged = seats.filter((id) => hearing.voices.get(`opinions/${id}`)?.state === "done");
+  const judges = seats.filter((id) => given.has(id) || whyNot(hearing, id));
   box.hidden = judges.length === 0;
   if (box.hidden) return;
   const focused = box.contains(document.activeElement) ? document.activeElement.dataset.cell : null;
   const why = element("p", { class: "why", role: "status", "aria-live": "polite" }, say("whoGaveHint"));
   const row = (judge) => [
     nameOf(hearing, judge),
-    ...[...hearing.seats.keys()].map((seat) => cell(hearing, judge, seat, given.get(judge)?.get(seat), why)),
+    ...judged.map((seat) => cell(hearing, judge, seat, given.get(judge)?.get(seat), why)),
   ];
-  const head = [say("reviewer"), ...[...hearing.seats.keys()].map((id) => nameOf(hearing, id))];
+  const head = [say("reviewer"), ...judged.map((id) => nameOf(hearing, id))];
   fill(box, element("h2", {}, say("review")), table(say("whoGave"), head, judges.map(row), "matrix"), why,
     element("ul", { class: "abstentions" }, judges.filter((id) => !given.get(id)?.size).map((id) =>
       element("li", {}, `${nameOf(hearing, id)} ${say("abstains", whyNot(hearing, id) || say("noReason"))}`))));

@@ -80,8 +80,9 @@ const WORDS = {
   endNoOpinions: ["no seat gave an opinion.", "aucun siège n’a donné d’avis."],
   endNoQuorum: ["too few seats gave an opinion.", "trop peu de sièges ont donné un avis."],
   endDeadline: ["its deadline passed.", "l’échéance est passée."],
-  endCancelled: ["it was stopped.", "elle a été arrêtée."],
-  queue: ["Place {0} in the queue, about {1} s to wait.", "Place {0} dans la file, environ {1} s d’attente."],
+  endCancelled: ["it was stopped.", "la session a été arrêtée."],
+  queue: ["Place {0} in the queue.", "Place {0} dans la file."],
+  queueWait: ["About {0} s to wait.", "Environ {0} s d’attente."],
   lost: ["The connection is lost; trying again …", "Connexion perdue ; nouvel essai …"],
   answer: ["Answer", "Réponse"],
   answerBy: ["By {0}.", "Par {0}."],
@@ -170,6 +171,7 @@ const WORDS = {
   // history
   search: ["Search", "Chercher"],
   none: ["Nothing was asked yet.", "Rien n’a encore été demandé."],
+  askFirst: ["Ask the first question", "Poser la première question"],
   noneFound: ["No session has these words.", "Aucune session n’a ces mots."],
   more: ["Older ones", "Plus anciennes"],
   open: ["open", "en cours"],
@@ -204,10 +206,11 @@ const WORDS = {
   copy: ["Copy", "Copier"],
   copied: ["Copied.", "Copié."],
   onlyPc1: ["– opens on PC1 itself; it asks for the token in ~/.llm-council/ray_token.", "– s’ouvre sur le PC1 même ; il demande le jeton de ~/.llm-council/ray_token."],
-  absentIn: ["{0} was absent in {1}: {2}", "{0} était absent, {1} : {2}"],
+  absentIn: ["{0} was absent in {1}: {2}", "{0} était absent ({1}) : {2}"],
   notKnown: ["not known yet", "pas encore connu"],
   failed: ["That did not work: {0}", "Cela n’a pas marché : {0}"],
-  noService: ["The council cannot be reached.", "Le conseil est injoignable."],
+  noService: ["The council cannot be reached. On PC1, ./council status says whether it runs, ./council up starts it.",
+    "Le conseil est injoignable. Sur le PC1, ./council status dit s’il tourne, ./council up le lance."],
   loading: ["Loading …", "Chargement …"],
   noSession: ["There is no session with that id.", "Il n’y a pas de session de ce nom."],
   gone: ["There is nothing here.", "Il n’y a rien ici."],
@@ -227,8 +230,11 @@ export function choose(wanted) {
 export function say(name, ...values) {
   const words = WORDS[name];
   if (!words) return name;
-  return words[index].replace(/\{(\d)\}/g, (_, place) => String(values[Number(place)] ?? ""));
+  return typeset(words[index]).replace(/\{(\d)\}/g, (_, place) => String(values[Number(place)] ?? ""));
 }
+
+/** French has a space before some signs, at which no line may end. */
+export const typeset = (text) => (language() === "fr" ? text.replace(/ (?=[;:?!»])/g, "\u00a0").replaceAll("« ", "«\u00a0") : text);
 
 export const number = (value, digits = 0) => new Intl.NumberFormat(language(), { maximumFractionDigits: digits }).format(value);
 /** The reader's own kind of the language, such as en-GB, where the browser says it. */

@@ -95,7 +95,8 @@ async def test_who_thinks_and_who_waits_in_the_queue_is_shown(
         await expect(page.locator("article.seat-card .state.thinking")).to_have_count(3)
         await page.goto(f"{base}/#/")
         await visitor.question("Is 91 a prime number?")
-        await expect(page.locator("p.stage")).to_contain_text("in the queue")
+        await expect(page.locator("p.stage")).to_have_text("Opinions 0/3. Place 2 in the queue.")
+        await expect(page.locator("p.stage + .quiet")).to_contain_text("s to wait.")
         await expect(page.locator("article.seat-card .state.waiting")).to_have_count(3)
 
 
@@ -196,13 +197,16 @@ async def test_what_the_service_says_is_told_in_french_and_a_draft_is_not_called
         await expect(answer).to_contain_text("La garde le compare au meilleur avis …")
         await page.locator("#stop").click()
         await expect(page.locator("p.stage")).to_have_text(
-            "Terminé sans réponse : elle a été arrêtée."
+            "Terminé sans réponse : la session a été arrêtée."
+        )
+        assert "\u00a0:" in (await page.locator("p.stage").text_content() or ""), (
+            "it may break there"
         )
         await expect(page.locator("ol.steps .broken")).to_have_text("Garde")
         await expect(answer.locator("h2")).to_have_text("Ébauche de la synthèse")
         await expect(page.locator("section.notes li")).to_have_text(
             [
-                "Expert_Gamma était absent, Avis : autre chose qu’Ollama répond là",
+                "Expert_Gamma était absent (Avis) : autre chose qu’Ollama répond là",
                 "Expert_Beta : son bulletin n’a pas pu être lu et ne compte pas.",
             ]
         )
@@ -214,7 +218,7 @@ async def test_what_the_service_says_is_told_in_french_and_a_draft_is_not_called
         assert await page.evaluate(OLDER) == [
             "Response A: no score",
             "Les réponses ont été raccourcies en leur milieu pour tenir dans le contexte du "
-            "modèle ; augmentez COUNCIL_NUM_CTX pour l’éviter.",
+            "modèle\u00a0; augmentez COUNCIL_NUM_CTX pour l’éviter.",
         ]
         await expect(page.locator("section.places p")).to_contain_text("est en tête par sa note")
         await visitor.go("constructor")

@@ -221,7 +221,8 @@ async def test_row_20_answers_too_long_for_the_context_are_trimmed_and_it_is_sai
         session = await ask(orchestrator, REQUEST)
     assert session.stage == "complete"
     assert {n.code for n in session.notices} == {"context_trimmed"}
-    assert all(f"The answers {n.values[0]} were" in n.detail for n in session.notices)
+    assert {n.values for n in session.notices} == {(", ".join(s.name for s in session.agents),)}
+    assert all(f"The answers of {n.values[0]} were" in n.detail for n in session.notices)
 
 
 async def test_row_20_an_overflow_that_the_server_reports_is_composed_again_with_less(

@@ -251,12 +251,13 @@ def returned(session: Session, agent_id: str, at: datetime) -> NoticeGiven:
 
 def trimmed(session: Session, agent_id: str, labels: Sequence[str], at: datetime) -> NoticeGiven:
     """The answers under these labels were shown to `agent_id` without their middle."""
-    cut = ", ".join(labels)
+    label_of = briefs.label_of(session)
+    cut = ", ".join(seat.name for seat in session.seats if label_of.get(seat.agent_id) in labels)
     return NoticeGiven(
         session_id=session.session_id,
         at=at,
         code=TRIMMED,
-        detail=f"The answers {cut} were shortened in the middle to fit the model's "
+        detail=f"The answers of {cut} were shortened in the middle to fit the model's "
         "context; raise COUNCIL_NUM_CTX to avoid it.",
         values=(cut,),
         agent_id=agent_id,
