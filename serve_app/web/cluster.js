@@ -4,7 +4,7 @@ import { attempt, tell } from "./actions.js";
 import { get } from "./api.js";
 import { callText, cautionText } from "./codes.js";
 import { element, fill } from "./dom.js";
-import { bytes, moment, number, say } from "./words.js";
+import { language, moment, number, say } from "./words.js";
 
 const EVERY_MS = 5000;
 
@@ -60,6 +60,12 @@ function meter(percent, label) {
   const made = element("meter", { min: 0, max: 100, high: 85, optimum: 0, "aria-label": label });
   made.value = percent;
   return made;
+}
+
+function bytes(count) {
+  const units = ["", "k", "M", "G", "T"].map((prefix) => prefix + (language() === "fr" ? "o" : "B"));
+  const step = count > 0 ? Math.min(units.length - 1, Math.floor(Math.log10(count) / 3)) : 0;
+  return `${number(count / 1000 ** step, step > 2 ? 1 : 0)} ${units[step]}`;
 }
 
 function names(models) {

@@ -52,12 +52,11 @@ export function showRanking(box, hearing) {
   if (box.hidden) return;
   const { ranking, agreement, count, method } = hearing.ranking;
   const consensus = method === "consensus";
-  const head = ["place", "interval", "seat", consensus ? "agreesBy" : "meanScore", "voteCount"].map((word) => say(word));
-  const rows = ranking.map((one) => [
-    String(one.place), between(one.interval), nameOf(hearing, one.agent_id),
-    consensus ? number(one.points, 2) : number(one.mean_score, 1), String(one.votes),
-  ]);
-  fill(box, element("h2", {}, say("ranking")), table(say("ranking"), head, rows, "ranking"),
+  const words = consensus ? ["place", "seat", "agreesBy"] : ["place", "interval", "seat", "meanScore", "voteCount"];
+  const row = (one) => (consensus
+    ? [String(one.place), nameOf(hearing, one.agent_id), number(one.points, 2)]
+    : [String(one.place), between(one.interval), nameOf(hearing, one.agent_id), number(one.mean_score, 1), String(one.votes)]);
+  fill(box, element("h2", {}, say("ranking")), table(say("ranking"), words.map((word) => say(word)), ranking.map(row), "ranking"),
     agreement ? element("p", {}, agreementText(hearing, agreement)) : null,
     count?.winner ? element("p", {}, say("counted", count.votes, Object.keys(count.answers).length, count.kind === "yes_no" ? say(count.winner) : count.winner)) : null);
 }

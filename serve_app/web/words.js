@@ -1,4 +1,4 @@
-// Every word of the page, in English and French; what models and the service say comes as it is.
+// Every word of the page, in English and French; what models say comes as it is.
 
 const LANGUAGE = "council-language";
 
@@ -205,7 +205,8 @@ const WORDS = {
     "Elle demande le jeton, que cette page ne connaît pas. ./council up --lan sur le PC1 affiche la ligne avec le jeton, même quand le conseil tourne ; ./council token dit dans quel fichier il est."],
   copy: ["Copy", "Copier"],
   copied: ["Copied.", "Copié."],
-  onlyPc1: ["– opens on PC1 itself; it asks for the token in ~/.llm-council/ray_token.", "– s’ouvre sur le PC1 même ; il demande le jeton de ~/.llm-council/ray_token."],
+  onlyPc1: ["– opens on PC1 itself; it asks for the token: ./council token says in which file it is.",
+    "– s’ouvre sur le PC1 même ; il demande le jeton : ./council token dit dans quel fichier il est."],
   absentIn: ["{0} was absent in {1}: {2}", "{0} était absent ({1}) : {2}"],
   notKnown: ["not known yet", "pas encore connu"],
   failed: ["That did not work: {0}", "Cela n’a pas marché : {0}"],
@@ -243,9 +244,3 @@ export const money = (value, currency) => new Intl.NumberFormat(locale(), { styl
 export const day = (text) => new Intl.DateTimeFormat(locale(), { dateStyle: "medium", timeZone: "UTC" }).format(new Date(text));
 export const moment = (text) => new Intl.DateTimeFormat(locale(), { dateStyle: "medium", timeStyle: "short" }).format(new Date(text));
 export const seconds = (ms) => (ms < 1000 ? `${number(ms)} ms` : `${number(ms / 1000, 1)} s`);
-
-export function bytes(count) {
-  const units = ["", "k", "M", "G", "T"].map((prefix) => prefix + (language() === "fr" ? "o" : "B"));
-  const step = count > 0 ? Math.min(units.length - 1, Math.floor(Math.log10(count) / 3)) : 0;
-  return `${number(count / 1000 ** step, step > 2 ? 1 : 0)} ${units[step]}`;
-}

@@ -39,6 +39,8 @@ async def test_history_is_searched_opened_asked_again_saved_and_deleted(
         await page.locator("input[name=mode][value=fast]").check()
         await visitor.question(QUESTION)
         await complete(visitor)
+        columns = page.locator("table.ranking thead th")  # nobody voted
+        await expect(columns).to_have_text(["Place", "Seat", "Agreement"])
         await visitor.go("")
         await page.locator("#add-seat").click()
         await page.get_by_label("Name").fill(NAMED)

@@ -72,6 +72,8 @@ async def test_every_view_fits_and_is_for_everybody(tmp_path: Path, visit: Visit
         matrix = page.locator("section.reviews .scroll")
         fade = "box => getComputedStyle(box).getPropertyValue('--fade')"
         assert await matrix.evaluate(fade) != "0px", "nothing hints that it goes on"
+        await page.locator("p.model").first.evaluate("one => { one.textContent = 'x'.repeat(99); }")
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         await page.set_viewport_size(WIDE)
         await page.emulate_media(media="print", color_scheme="dark")
         for unprinted in ("nav", "#next", "button.danger:not([hidden])"):

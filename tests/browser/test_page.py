@@ -136,8 +136,11 @@ async def test_unfit_choices_say_why(tmp_path: Path, visit: Visiting) -> None:
         await page.locator("#ask").click()
         await expect(page.locator("#question-wrong")).to_have_text("There is no question yet.")
         await expect(page.locator("fieldset.seat .wrong")).to_contain_text(
-            "less than or equal to 5"
+            "Temperature: Input should be less than or equal to 5"
         )
+        assert await page.get_by_label("Temperature").evaluate(
+            "field => document.getElementById(field.getAttribute('aria-describedby')).textContent"
+        ), "nobody who only hears it knows why"
         await page.get_by_label("Temperature").fill("0.3")
         await page.locator("#question").fill(QUESTION)
         await page.locator("#add-seat").click()
@@ -184,7 +187,7 @@ async def test_what_the_service_says_is_told_in_french_and_a_draft_is_not_called
         await page.locator("#add-seat").click()
         await page.get_by_label("Température").fill("7")
         await page.locator("#ask").click()
-        await expect(page.locator("fieldset.seat .wrong")).to_have_text("Au plus 5. ")
+        await expect(page.locator("fieldset.seat .wrong")).to_have_text("Température : Au plus 5.")
         await page.get_by_role("button", name="Retirer le siège 1").click()
         await page.locator("#question").fill("x" * 40_000)
         await page.locator("#ask").click()
