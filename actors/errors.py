@@ -81,7 +81,8 @@ class RequestError(CouncilError):
 
 class InvalidRequest(RequestError):
     """`InvalidRequest(detail, errors)`; each `{"loc": ["query"], "msg": "…", "type": "…"}`. Ours
-    are of the type `value_error` with a `reason`, and a `ctx` such as `{"max_length": 5}`."""
+    are of the type `value_error`; those that the page may meet have a `FieldReason` as `reason`,
+    and a `ctx` such as `{"max_length": 5}`."""
 
     status = 422
     code = "invalid_request"

@@ -54,7 +54,7 @@ def say(text: str, style: str = "") -> None:
 
 def prose(text: str) -> None:
     """A sentence to standard output: on a terminal its lines end between words."""
-    out.print(Text(printable(text)))
+    out.print(Text(printable(text)), soft_wrap=not sys.stdout.isatty())
 
 
 def tell(text: str) -> None:

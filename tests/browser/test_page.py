@@ -162,13 +162,19 @@ async def test_it_speaks_french_and_can_be_told_to_speak_english(
         await expect(page.locator("#question")).to_have_value("Pourquoi ?")
 
 
-OLDER = """async () => {
-  const { noticeText, rejectionText } = await import("/web/codes.js");
+OLD_AND_NEW = """async () => {
+  const { noticeText, problemText, rejectionText } = await import("/web/codes.js");
   const heard = { absences: [], seats: new Map() };
   const notice = { code: "context_trimmed", detail: "The answers A were …", agent_id: null };
-  return [rejectionText(undefined, "Response A: no score"), noticeText(heard, notice)];
+  const waits = { ...notice, code: "waiting_for_pc", values: ["1", "2", "gamma:1b"] };
+  return [
+    rejectionText(undefined, "Response A: no score"),
+    noticeText(heard, notice),
+    noticeText(heard, waits),
+    problemText({ code: "queue_full", detail: "…", retry_after_s: 41.2 }),
+  ];
 }"""
-"""What was stored before there were codes of rejections, and values of notices."""
+"""What was stored before there were codes of rejections and values of notices, and what has them."""
 
 
 async def test_what_the_service_says_is_told_in_french_and_a_draft_is_not_called_the_answer(
@@ -218,10 +224,13 @@ async def test_what_the_service_says_is_told_in_french_and_a_draft_is_not_called
             "Expert_Beta n’a pas de vote pour Expert_Alpha : "
             "il n’y a pas de bulletin dans l’évaluation"
         )
-        assert await page.evaluate(OLDER) == [
+        assert await page.evaluate(OLD_AND_NEW) == [
             "Response A: no score",
             "Les réponses ont été raccourcies en leur milieu pour tenir dans le contexte du "
             "modèle\u00a0; augmentez COUNCIL_NUM_CTX pour l’éviter.",
+            "1 avis sur 2 sont là. Un PC qui a gamma:1b a quitté la grappe\u00a0; le conseil "
+            "l’attend jusqu’à l’échéance.",
+            "Trop de questions attendent\u00a0; réessayez dans 42 s.",
         ]
         await expect(page.locator("section.places p")).to_contain_text("est en tête par sa note")
         await visitor.go("constructor")

@@ -1,6 +1,7 @@
 """All checks in order, shown line by line as they are made or as JSON at the end."""
 
 import json
+import sys
 import textwrap
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -52,7 +53,7 @@ def configured(settings: Settings) -> tuple[str, ...]:
 
 
 def show(finding: Finding) -> None:
-    for line in lines(finding, out.width):
+    for line in lines(finding, out.width if sys.stdout.isatty() else sys.maxsize):
         out.print(line, soft_wrap=True)
 
 
