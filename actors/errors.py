@@ -46,7 +46,18 @@ CouncilError                     code, status, title; `str(error)` is a sentence
 All arguments are positional and go to `super().__init__`, so that every error survives a pickle.
 """
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
+
+FieldReason = Literal[
+    "unwritable",
+    "blank",
+    "question_too_long",
+    "too_many",
+    "no_answer",
+    "no_session",
+    "both_earlier",
+]
+"""Why a field is refused that pydantic had no objection to."""
 
 
 class CouncilError(Exception):
@@ -69,7 +80,9 @@ class RequestError(CouncilError):
 
 
 class InvalidRequest(RequestError):
-    """`InvalidRequest(detail, errors)`; each `{"loc": ["query"], "msg": "…", "type": "…"}`."""
+    """`InvalidRequest(detail, errors)`; each `{"loc": ["query"], "msg": "…", "type": "…"}`. Ours
+    are of the type `value_error`; those that the page may meet have a `FieldReason` as `reason`,
+    and a `ctx` such as `{"max_length": 5}`."""
 
     status = 422
     code = "invalid_request"
@@ -104,9 +117,15 @@ class Unauthorized(RequestError):
 
 
 class ModelNotInstalled(RequestError):
+    """`ModelNotInstalled(detail, model)`; without a model where none will do."""
+
     status = 422
     code = "model_not_available"
     title = "No PC has that model"
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        return tuple(map(str, self.args[1:]))
 
 
 class SessionNotFound(RequestError):

@@ -31,21 +31,27 @@ _MAX_ERRORS = 20
 _MAX_DETAIL = 2_000
 _MAX_PART = 80
 _MAX_MSG = 300
+_BOUNDS = ("ge", "gt", "le", "lt", "min_length", "max_length")
+"""What is told of pydantic's `ctx`: figures of our own document, nothing that the client sent."""
 
 log = logging.getLogger(__name__)
 
 
 class FieldError(Message):
-    """A field that is not valid: `place` is body, path, query or header; `loc` the path in it."""
+    """A field that is not valid: `place` is body, path, query or header; `loc` the path in it.
+    `ctx`: the bound that `msg` names; `reason`: of a `value_error` of ours, which one it is."""
 
     place: str
     loc: tuple[str | int, ...]
     msg: str
     type: str
+    ctx: dict[str, int | float] | None = None
+    reason: str | None = None
 
 
 class Problem(Message):
-    """RFC 9457, with our `code` and, where they apply, the session and when to try again."""
+    """RFC 9457, with our `code` and, where they apply, the session, when to try again, and what
+    `detail` names (`values`: the model that is missing)."""
 
     type: str
     title: str
@@ -56,6 +62,7 @@ class Problem(Message):
     session_id: str | None = None
     retry_after_s: float | None = None
     errors: tuple[FieldError, ...] | None = None
+    values: tuple[str, ...] | None = None
 
 
 def from_error(error: CouncilError, request_id: str) -> Problem:
@@ -71,6 +78,7 @@ def from_error(error: CouncilError, request_id: str) -> Problem:
         session_id=getattr(error, "session_id", None),
         retry_after_s=error.retry_after_s,
         errors=errors[:_MAX_ERRORS] or None,
+        values=getattr(error, "values", None) or None,
     )
 
 
@@ -209,14 +217,17 @@ def _fastapi_field(raw: Mapping[str, Any]) -> FieldError:
 
 
 def _field_error(raw: Mapping[str, Any]) -> FieldError:
-    """Only where and why: pydantic's `input`, `ctx` and `url` stay behind."""
+    """Only where and why: pydantic's `input` and `url` stay behind."""
     kind = str(raw.get("type", "value_error"))
     echoes = kind == "union_tag_invalid"
+    ctx = raw.get("ctx") or {}
     return FieldError(
         place=str(raw.get("place", "body")),
         loc=tuple(part if isinstance(part, int) else str(part)[:_MAX_PART] for part in raw["loc"]),
         msg="Input should be of a known kind" if echoes else str(raw["msg"])[:_MAX_MSG],
         type=kind,
+        ctx={name: ctx[name] for name in _BOUNDS if type(ctx.get(name)) in (int, float)} or None,
+        reason=raw.get("reason"),
     )
 
 

@@ -359,7 +359,8 @@ class TalkingCouncil(FakeCouncil):
 def _check(request: CouncilRequest) -> None:
     problem: CouncilError | None = None
     if len(request.query) > MAX_QUERY:
-        error = {"loc": ["query"], "msg": "too long", "type": "string_too_long"}
+        ctx = {"max_length": MAX_QUERY}
+        error = {"loc": ["query"], "msg": "too long", "type": "string_too_long", "ctx": ctx}
         problem = InvalidRequest(f"query: at most {MAX_QUERY} characters", [error])
     if len(request.selected_agents or ()) > MAX_AGENTS:
         error = {"loc": ["selected_agents"], "msg": "too many", "type": "too_long"}

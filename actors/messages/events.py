@@ -127,21 +127,48 @@ class Vote(Message):
     reasoning: str = ""
 
 
+class Rejection(Message):
+    """Why a line of a ballot, or all of it, does not count. `values`: the label of the response
+    that it judges, then the score, or the scores, that it gives; for `unknown_response` what it
+    names instead, for `more` how many there are. A model's own words are short, in quotation marks.
+    """
+
+    code: Literal[
+        "empty",
+        "no_ballot",
+        "no_object",
+        "no_response",
+        "unknown_response",
+        "own_response",
+        "no_score",
+        "nested_score",
+        "no_number",
+        "other_scale",
+        "no_whole_number",
+        "out_of_range",
+        "contradiction",
+        "more",
+    ]
+    values: tuple[str, ...] = ()
+
+
 OwnAnswer = Literal["hidden", "excluded"]
 """What a reviewer saw of its own opinion: nothing, or all of it (a context that it shares with
 others) with the order not to judge it."""
 
 
 class ReviewHeard(AnswerEvent):
-    """A review as it was read: votes that count, and what was rejected with the reason.
-    No vote = abstention. `content` is the model's own text. `about`: the one opinion that was
-    judged, None = all others at once; `order`: whose opinions were shown, in that order; `repaired`
-    = the ballot was asked for once more, since the first could not be read."""
+    """A review as it was read: votes that count, and what was rejected with the reason: in English,
+    and in the same order by codes (`rejections`), which sessions of old have not. No vote =
+    abstention. `content` is the model's own text. `about`: the one opinion that was judged, None =
+    all others at once; `order`: whose opinions were shown, in that order; `repaired` = the ballot
+    was asked for once more, since the first could not be read."""
 
     kind: Literal["review"] = "review"
     content: str
     rankings: tuple[Vote, ...]
     rejected: tuple[str, ...] = ()
+    rejections: tuple[Rejection, ...] = ()
     about: str | None = None
     own: OwnAnswer = "excluded"
     order: tuple[str, ...] = ()
@@ -279,11 +306,13 @@ class FinalAnswerGiven(AnswerEvent):
 
 
 class NoticeGiven(Event):
-    """Something the reader should know. `degrades` = the answer is less than it could have been."""
+    """Something the reader should know. `degrades` = the answer is less than it could have been.
+    `values`: what `detail` names, in its order; sessions of old have none."""
 
     kind: Literal["notice"] = "notice"
     code: str
     detail: str
+    values: tuple[str, ...] = ()
     agent_id: str | None = None
     degrades: bool = False
 

@@ -67,8 +67,17 @@ class LoadedModel(Message):
     expires_at: datetime | None = None
 
 
+class ServerCaution(Message):
+    """A warning about a model server by its code. `old_version`: `values` = its version, and the
+    first one that is safe."""
+
+    code: Literal["old_version"]
+    values: tuple[str, ...] = ()
+
+
 class OllamaStatus(Message):
-    """One model server as its PC sees it. `error` says why it is not connected."""
+    """One model server as its PC sees it. `error` says why it is not connected. `cautions`: the
+    warnings by codes, in their order."""
 
     url: str
     connected: bool
@@ -78,6 +87,7 @@ class OllamaStatus(Message):
     error_code: str | None = None
     error: str | None = None
     warnings: tuple[str, ...] = ()
+    cautions: tuple[ServerCaution, ...] = ()
 
 
 class ClockReading(Message):

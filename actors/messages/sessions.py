@@ -12,6 +12,7 @@ from actors.messages.events import (
     GuardVerdict,
     OwnAnswer,
     RankingMethod,
+    Rejection,
     Standing,
     Vote,
 )
@@ -52,7 +53,8 @@ class Opinion(Message):
 
 
 class Review(Message):
-    """Empty `rankings` = abstention; `rejected` says why. `own_answer`: whether the reviewer's own
+    """Empty `rankings` = abstention; `rejected` says why, `rejections` the same by codes, where the
+    session is not of old. `own_answer`: whether the reviewer's own
     opinion was hidden from it, or shown and not to be judged; `order`: whose opinions it was shown,
     in that order; `repaired` = its ballot was asked for twice. `critique`: its own words.
     `cached` = all of its calls were."""
@@ -67,6 +69,7 @@ class Review(Message):
     duration_ms: int
     node: str = ""
     rejected: tuple[str, ...] = ()
+    rejections: tuple[Rejection, ...] = ()
     truncated: bool = False
     attempts: int = 1
     critique: str = ""
@@ -160,8 +163,12 @@ class Absence(Message):
 
 
 class Notice(Message):
+    """`values`: what `detail` names beside the seat `agent_id`, in its order; none in sessions of
+    old."""
+
     code: str
     detail: str
+    values: tuple[str, ...] = ()
     agent_id: str | None = None
 
 

@@ -133,6 +133,7 @@ class OllamaClient:
             installed=status.installed(tags),
             loaded=status.loaded(ps),
             warnings=status.warnings(version),
+            cautions=status.cautions(version),
         )
 
     async def _stream(

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from actors.messages.nodes import InstalledModel, LoadedModel, ModelLimits
+from actors.messages.nodes import InstalledModel, LoadedModel, ModelLimits, ServerCaution
 
 SAFE_VERSION = (0, 17, 1)
 FOREVER = 2200
@@ -52,15 +52,22 @@ def loaded(ps: Mapping[str, Any]) -> tuple[LoadedModel, ...]:
 
 def warnings(version: str) -> tuple[str, ...]:
     """What the PC's owner should know of that version. Builds without a number are left alone."""
+    return tuple(
+        f"Ollama {caution.values[0]} is older than {caution.values[1]} and can leak memory"
+        " contents to whoever reaches it: update it."
+        for caution in cautions(version)
+    )
+
+
+def cautions(version: str) -> tuple[ServerCaution, ...]:
+    """The warnings about that version, by their codes."""
     found = re.match(r"v?(\d+)\.(\d+)\.(\d+)", version)
     number = tuple(int(part) for part in found.groups()) if found else (0, 0, 0)
     if number == (0, 0, 0) or number >= SAFE_VERSION:
         return ()
     safe = ".".join(str(part) for part in SAFE_VERSION)
-    return (
-        f"Ollama {found.group() if found else version} is older than {safe} and can leak memory"
-        " contents to whoever reaches it: update it.",
-    )
+    told = found.group() if found else version
+    return (ServerCaution(code="old_version", values=(told, safe)),)
 
 
 def _installed(entry: Mapping[str, Any]) -> InstalledModel:

@@ -52,6 +52,11 @@ def say(text: str, style: str = "") -> None:
     out.print(Text(printable(text), style=style), soft_wrap=True)
 
 
+def prose(text: str) -> None:
+    """A sentence to standard output: on a terminal its lines end between words."""
+    out.print(Text(printable(text)), soft_wrap=not sys.stdout.isatty())
+
+
 def tell(text: str) -> None:
     """Plain text beside the output: progress, hints."""
     err.print(Text(printable(text)), soft_wrap=True)

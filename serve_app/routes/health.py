@@ -14,6 +14,7 @@ from actors.messages.nodes import (
     MemoryUse,
     NodeEnergy,
     NodeReport,
+    ServerCaution,
 )
 from serve_app.routes.answers import Config, CouncilAtHand, json_answer, refusals
 
@@ -63,6 +64,7 @@ class OllamaOfNode(Message):
     error: str | None
     error_code: str | None
     warnings: tuple[str, ...]
+    cautions: tuple[ServerCaution, ...] = ()
     breaker: BreakerState
 
 
@@ -154,6 +156,7 @@ def _ollama(report: NodeReport) -> OllamaOfNode:
         error=status and status.error,
         error_code=status and status.error_code,
         warnings=status.warnings if status else (),
+        cautions=status.cautions if status else (),
         breaker=report.breaker,
     )
 

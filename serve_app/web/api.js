@@ -1,6 +1,7 @@
 // The HTTP interface as the page uses it: the key, problems in plain words, streams that come back.
 
 import { problemText } from "./codes.js";
+import { say } from "./words.js";
 
 const KEY = "council-key";
 const AGAIN_MS = 1000;
@@ -12,11 +13,18 @@ let asking = null;
 /** An answer that is no success (RFC 9457), in the reader's words where its code has some. */
 export class Problem extends Error {
   constructor(status, told) {
-    super(problemText(told.code, told.detail || told.title || String(status)));
+    super(problemText({ ...told, detail: told.detail || told.title || String(status) }));
     this.status = status;
     this.code = told.code || "";
     this.errors = told.errors || [];
     this.retryAfter = told.retry_after_s;
+  }
+}
+
+/** Nobody answers; the browser's own words for that say nothing of what to do. */
+class NoService extends Error {
+  constructor() {
+    super(say("noService"));
   }
 }
 
@@ -44,7 +52,7 @@ export async function call(method, path, { body, headers = {}, signal } = {}) {
         ...(body === undefined ? {} : { "Content-Type": "application/json" }),
       },
       body: body === undefined ? undefined : JSON.stringify(body),
-    });
+    }).catch((error) => { throw signal?.aborted ? error : new NoService(); });
     if (response.ok) return response;
     const problem = new Problem(response.status, await response.json().catch(() => ({})));
     if (problem.status !== 401) throw problem;

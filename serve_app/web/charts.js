@@ -7,6 +7,7 @@ import { number, say, seconds } from "./words.js";
 const PARTS = [["queue_ms", "queued"], ["network_ms", "network"], ["load_ms", "load"], ["prompt_ms", "promptTime"], ["generate_ms", "generate"]];
 const WIDTH = 800;
 const LABEL = 210;
+const LABEL_LETTERS = 32;
 const ROW = 24;
 const BAR = 14;
 const AXIS = 26;
@@ -18,7 +19,7 @@ export function tokenBars(rows, total) {
   const first = rows.reduce((a, b) => (b[2] + b[3] > a[2] + a[3] ? b : a));
   const told = say("tokensText", number(total), first[0], first[1], number(first[2] + first[3]));
   const line = ([stage, model, prompt, completion], row) => shape("g", {},
-    shape("text", { x: 0, y: row * ROW + ROW / 2 + 4 }, short(`${stage} · ${model}`)),
+    shape("text", { x: 0, y: row * ROW + ROW / 2 + 4 }, short(`${stage} · ${model}`, LABEL_LETTERS)),
     shape("rect", { x: LABEL, y: row * ROW + (ROW - BAR) / 2, width: x(prompt), height: BAR, class: "prompt_ms" }),
     shape("rect", { x: LABEL + x(prompt), y: row * ROW + (ROW - BAR) / 2, width: x(completion), height: BAR, class: "generate_ms" }),
     shape("text", { x: LABEL + x(prompt + completion) + 8, y: row * ROW + ROW / 2 + 4 }, number(prompt + completion)));
@@ -87,10 +88,10 @@ function bar(call, y, x) {
         shape("title", {}, `${call.who}, ${say(call.stage)}: ${say(word)} ${seconds(call.parts[index])}`))
       : null;
   });
-  return shape("g", {}, shape("text", { x: 0, y: y + ROW / 2 + 4 }, short(`${call.who} · ${say(call.stage)}`)), pieces);
+  return shape("g", {}, shape("text", { x: 0, y: y + ROW / 2 + 4 }, `${short(call.who, LABEL_LETTERS - 3 - say(call.stage).length)} · ${say(call.stage)}`), pieces);
 }
 
-const short = (text) => (text.length > 32 ? `${text.slice(0, 31)}…` : text);
+const short = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
 
 function asTable(calls) {
   const head = [say("seat"), say("stage"), say("start"), ...PARTS.map(([, word]) => say(word)), say("total")];

@@ -2,9 +2,9 @@
 
 import { attempt, tell } from "./actions.js";
 import { get } from "./api.js";
-import { callText } from "./codes.js";
+import { callText, cautionText } from "./codes.js";
 import { element, fill } from "./dom.js";
-import { bytes, moment, number, say } from "./words.js";
+import { language, moment, number, say } from "./words.js";
 
 const EVERY_MS = 5000;
 
@@ -46,7 +46,7 @@ function card(pc) {
       element("span", { class: `state ${well && pc.state !== "drained" ? "done" : "absent"}` }, state)),
     element("dl", {}, facts.flatMap(([word, told]) => [element("dt", {}, say(word)), element("dd", {}, told)])),
     pc.error ? element("p", { class: "wrong" }, callText(pc.error_code, pc.error)) : null,
-    (pc.warnings || []).map((warning) => element("p", { class: "quiet" }, warning)));
+    (pc.warnings || []).map((warning, at) => element("p", { class: "caution" }, cautionText(pc.cautions?.[at], warning))));
 }
 
 /** Only where the PC tells it. */
@@ -60,6 +60,12 @@ function meter(percent, label) {
   const made = element("meter", { min: 0, max: 100, high: 85, optimum: 0, "aria-label": label });
   made.value = percent;
   return made;
+}
+
+function bytes(count) {
+  const units = ["", "k", "M", "G", "T"].map((prefix) => prefix + (language() === "fr" ? "o" : "B"));
+  const step = count > 0 ? Math.min(units.length - 1, Math.floor(Math.log10(count) / 3)) : 0;
+  return `${number(count / 1000 ** step, step > 2 ? 1 : 0)} ${units[step]}`;
 }
 
 function names(models) {
@@ -78,7 +84,10 @@ export function clusterView(box, { facts }) {
 
   async function look() {
     if (!document.hidden) {
-      await pcCards(cards).then(() => { wrong.textContent = ""; }, (error) => { wrong.textContent = error.message; });
+      await pcCards(cards).then(() => { wrong.textContent = ""; }, (error) => {
+        wrong.textContent = error.message;
+        if (!cards.querySelector(".card")) fill(cards);
+      });
     }
     if (!left) timer = setTimeout(look, EVERY_MS);
   }

@@ -117,12 +117,14 @@ export function votes(hearing) {
   return given;
 }
 
-/** Why a judge gave no vote: what was rejected of its reviews, or why it was absent, as `tellOf`
- * words an absence. */
-export function whyNoVote(hearing, id, tellOf) {
-  const rejected = hearing.reviews.filter((review) => review.agent_id === id).flatMap((review) => review.rejected);
-  const absent = hearing.absences.filter((absence) => absence.stage === "review" && absence.agent_id === id);
-  return [...rejected, ...absent.map(tellOf)].join("; ");
+/** Why votes of a judge are missing: what was rejected of its reviews, [its code if the session is not
+ * of old, the sentence] each; and its absences. */
+export function lostVotes(hearing, id) {
+  return {
+    rejected: hearing.reviews.filter((review) => review.agent_id === id)
+      .flatMap((review) => review.rejected.map((detail, at) => [review.rejections?.[at], detail])),
+    absent: hearing.absences.filter((absence) => absence.stage === "review" && absence.agent_id === id),
+  };
 }
 
 /** The seat's name; the chairman and seats that nobody knows of go by their id. */

@@ -35,7 +35,8 @@ export function historyView(box) {
       on ? list.append(...lines) : fill(list, lines);
       last = sessions.at(-1)?.created_at ?? last;
       more.hidden = sessions.length < PAGE;
-      note.textContent = list.children.length ? "" : say(search.value.trim() ? "noneFound" : "none");
+      fill(note, list.children.length ? null : search.value.trim() ? say("noneFound")
+        : [say("none"), " ", element("a", { href: "#/" }, say("askFirst"))]);
     } catch (error) {
       if (mine === asked) note.textContent = say("failed", error.message);
     }
@@ -45,7 +46,7 @@ export function historyView(box) {
     const ended = session.stage === "complete" || session.stage === "error";
     const facts = [
       moment(session.created_at), ended ? say(session.stage) : say("open"), session.degraded ? say("isDegraded") : "", session.follows ? say("followUp") : "",
-      say("tokens", number(session.total_tokens)), seconds(session.duration_ms),
+      say("tokens", number(session.total_tokens)), ended ? seconds(session.duration_ms) : "",
     ];
     const whole = element("li", { class: "card" },
       element("a", { href: `#/session/${session.session_id}`, class: "question" }, session.query),

@@ -4,6 +4,10 @@ import { fieldText } from "./codes.js";
 import { element, fill } from "./dom.js";
 import { say } from "./words.js";
 
+/** What the form calls a field. */
+const PARTS = { model: "model", name: "name", temperature: "temperature", system: "persona" };
+let wrongs = 0;
+
 /** The models that may be chosen, and those that would have to be installed first. */
 export function modelChoices(catalogue, chosen) {
   const installed = catalogue.installed.map((name) => {
@@ -36,7 +40,8 @@ export function seatList(box, catalogue, begin) {
     };
     const legend = element("legend");
     const remove = element("button", { type: "button", class: "plain remove" }, "×");
-    const wrong = element("p", { class: "wrong" });
+    const wrong = element("p", { class: "wrong", id: `seat-wrong-${++wrongs}` });
+    for (const part of Object.values(parts)) part.setAttribute("aria-describedby", wrong.id);
     const whole = element("fieldset", { class: "seat" }, legend,
       element("div", { class: "fields" }, field("model", parts.model), field("name", parts.name), field("temperature", parts.temperature)),
       field("persona", parts.system), wrong, remove);
@@ -83,7 +88,8 @@ export function seatList(box, catalogue, begin) {
         const one = loc[0] === "selected_agents" ? seats[loc[1]] : undefined;
         if (!one) return true;
         const part = one.parts[loc.at(-1)];
-        one.wrong.textContent += `${fieldText(error, part)} `;
+        const field = part ? say("because", say(PARTS[loc.at(-1)])) : "";
+        one.wrong.textContent += `${field}${fieldText(error)} `;
         if (part) part.setAttribute("aria-invalid", "true");
         return false;
       });

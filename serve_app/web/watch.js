@@ -31,7 +31,7 @@ export function watchView(box, { id, seat }) {
   let timer = 0;
   let due = 0;
   let asking = 0;
-  const drawn = { reviews: -1, ranking: null, session: null, buttons: false, notes: "" };
+  const drawn = { steps: "", reviews: -1, ranking: null, session: null, buttons: false, notes: "" };
 
   place.stop.addEventListener("click", () => attempt(async () => {
     place.stop.disabled = true;
@@ -53,6 +53,7 @@ export function watchView(box, { id, seat }) {
       if (left.signal.aborted) return;
       left.abort();
       fill(box, element("h1", {}, say("gone")),
+        element("p", {}, element("a", { href: "#/history" }, say("history"))),
         element("p", { class: "wrong", role: "alert" }, error instanceof Problem ? ([404, 422].includes(error.status) ? say("noSession") : error.message) : say("noService")));
     }
   }
@@ -94,7 +95,8 @@ export function watchView(box, { id, seat }) {
   }
 
   function show() {
-    if (left.signal.aborted || !hearing.request) return;
+    if (left.signal.aborted) return;
+    if (!hearing.request) return write(place.stage, there ? "" : say("lost"));
     write(place.title, hearing.request.query);
     document.title = `${hearing.request.query.slice(0, 60)} – ${say("title")}`;
     stageLine();
@@ -119,11 +121,17 @@ export function watchView(box, { id, seat }) {
     const done = speaking.filter((one) => one.state === "done" || one.state === "absent").length;
     const count = speaking.length > 1 ? ` ${done}/${speaking.length}` : "";
     const chairLoads = stage === "synthesis" && !speaking.length && hearing.loading.has(hearing.chairman);
-    const waits = queue && !begun() ? ` ${say("queue", queue.place, number(queue.eta_s))}` : chairLoads ? `: ${say("loadingModel", hearing.chairman)}` : "";
+    const waiting = queue && !begun() && !hearing.closed;
+    const waits = waiting ? `. ${say("queue", queue.place)}` : chairLoads ? `: ${say("loadingModel", hearing.chairman)}` : "";
     const line = hearing.closed?.error ? say("errorWhy", endText(hearing.closed)) : `${say(stage)}${count}${waits}`;
     write(place.stage, there || hearing.closed ? line : say("lost"));
+    write(place.wait, waiting && there ? say("queueWait", number(queue.eta_s)) : "");
     place.stage.className = `stage ${hearing.closed ? hearing.closed.outcome : "open"}`;
-    fill(place.steps, STEPS.filter(isDue).map((step) => element("li", {
+    const all = STEPS.filter(isDue);
+    const steps = all.map((step) => `${step} ${classOf(step)}`).join();
+    if (drawn.steps === steps) return;
+    drawn.steps = steps;
+    fill(place.steps, all.map((step) => element("li", {
       class: classOf(step), "aria-current": step === stage ? "step" : null,
     }, say(step))));
   }
@@ -190,6 +198,7 @@ function layout(box, id) {
   const place = {
     title: element("h1", { class: "asked" }, say("loading")),
     stage: element("p", { class: "stage", role: "status", "aria-live": "polite" }),
+    wait: element("span", { class: "quiet" }), // not in the status: it is another one each second
     steps: element("ol", { class: "steps", "aria-label": say("stages") }),
     stop: element("button", { type: "button", class: "danger", id: "stop", hidden: true }, say("stop")),
     earlier: earlierSection(),
@@ -203,6 +212,6 @@ function layout(box, id) {
   };
   place.buttons = element("div", { class: "row" }, place.stop);
   place.seats = element("section", { "aria-labelledby": "opinions", hidden: true }, element("h2", { id: "opinions" }, say("opinions")), place.cards);
-  fill(box, place.title, place.stage, place.steps, place.buttons, place.earlier.whole, place.answer.whole, place.notes, place.next, place.seats, place.matrix, place.ranking, place.costs);
+  fill(box, place.title, place.stage, place.wait, place.steps, place.buttons, place.earlier.whole, place.answer.whole, place.notes, place.next, place.seats, place.matrix, place.ranking, place.costs);
   return place;
 }

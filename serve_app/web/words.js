@@ -1,4 +1,4 @@
-// Every word of the page, in English and French; what models and the service say comes as it is.
+// Every word of the page, in English and French; what models say comes as it is.
 
 const LANGUAGE = "council-language";
 
@@ -80,8 +80,9 @@ const WORDS = {
   endNoOpinions: ["no seat gave an opinion.", "aucun siège n’a donné d’avis."],
   endNoQuorum: ["too few seats gave an opinion.", "trop peu de sièges ont donné un avis."],
   endDeadline: ["its deadline passed.", "l’échéance est passée."],
-  endCancelled: ["it was stopped.", "elle a été arrêtée."],
-  queue: ["Place {0} in the queue, about {1} s to wait.", "Place {0} dans la file, environ {1} s d’attente."],
+  endCancelled: ["it was stopped.", "la session a été arrêtée."],
+  queue: ["Place {0} in the queue.", "Place {0} dans la file."],
+  queueWait: ["About {0} s to wait.", "Environ {0} s d’attente."],
   lost: ["The connection is lost; trying again …", "Connexion perdue ; nouvel essai …"],
   answer: ["Answer", "Réponse"],
   answerBy: ["By {0}.", "Par {0}."],
@@ -127,6 +128,9 @@ const WORDS = {
   whoGaveHint: ["Point at a score, or move to it with the keyboard, to read why.", "Pointez une note, ou atteignez-la au clavier, pour lire pourquoi."],
   reviewer: ["Judge", "Juge"],
   gave: ["{0} gave {1} {2} of 10", "{0} a donné à {1} {2} sur 10"],
+  gaveNone: ["{0} has no vote for {1}", "{0} n’a pas de vote pour {1}"],
+  because: ["{0}: ", "{0} : "],
+  and: ["; ", " ; "],
   noReason: ["no reason given", "sans raison donnée"],
   abstains: ["abstains: {0}", "s’abstient : {0}"],
   noVote: ["no vote", "sans vote"],
@@ -138,6 +142,8 @@ const WORDS = {
   agreesBy: ["Agreement", "Accord"],
   voteCount: ["Votes", "Votes"],
   counted: ["{0} of {1} opinions answer {2}.", "{0} avis sur {1} répondent {2}."],
+  yes: ["yes", "oui"],
+  no: ["no", "non"],
   // costs
   costs: ["What it cost", "Ce que cela a coûté"],
   tokensTitle: ["Tokens by stage and model", "Jetons par étape et modèle"],
@@ -165,6 +171,7 @@ const WORDS = {
   // history
   search: ["Search", "Chercher"],
   none: ["Nothing was asked yet.", "Rien n’a encore été demandé."],
+  askFirst: ["Ask the first question", "Poser la première question"],
   noneFound: ["No session has these words.", "Aucune session n’a ces mots."],
   more: ["Older ones", "Plus anciennes"],
   open: ["open", "en cours"],
@@ -198,11 +205,13 @@ const WORDS = {
     "Elle demande le jeton, que cette page ne connaît pas. ./council up --lan sur le PC1 affiche la ligne avec le jeton, même quand le conseil tourne ; ./council token dit dans quel fichier il est."],
   copy: ["Copy", "Copier"],
   copied: ["Copied.", "Copié."],
-  onlyPc1: ["– opens on PC1 itself; it asks for the token in ~/.llm-council/ray_token.", "– s’ouvre sur le PC1 même ; il demande le jeton de ~/.llm-council/ray_token."],
-  absentIn: ["{0} was absent in {1}: {2}", "{0} était absent, {1} : {2}"],
+  onlyPc1: ["– opens on PC1 itself; it asks for the token: ./council token says in which file it is.",
+    "– s’ouvre sur le PC1 même ; il demande le jeton : ./council token dit dans quel fichier il est."],
+  absentIn: ["{0} was absent in {1}: {2}", "{0} était absent ({1}) : {2}"],
   notKnown: ["not known yet", "pas encore connu"],
   failed: ["That did not work: {0}", "Cela n’a pas marché : {0}"],
-  noService: ["The council cannot be reached.", "Le conseil est injoignable."],
+  noService: ["The council cannot be reached. On PC1, ./council status says whether it runs, ./council up starts it.",
+    "Le conseil est injoignable. Sur le PC1, ./council status dit s’il tourne, ./council up le lance."],
   loading: ["Loading …", "Chargement …"],
   noSession: ["There is no session with that id.", "Il n’y a pas de session de ce nom."],
   gone: ["There is nothing here.", "Il n’y a rien ici."],
@@ -222,8 +231,11 @@ export function choose(wanted) {
 export function say(name, ...values) {
   const words = WORDS[name];
   if (!words) return name;
-  return words[index].replace(/\{(\d)\}/g, (_, place) => String(values[Number(place)] ?? ""));
+  return typeset(words[index]).replace(/\{(\d)\}/g, (_, place) => String(values[Number(place)] ?? ""));
 }
+
+/** French has a space before some signs, at which no line may end. */
+export const typeset = (text) => (language() === "fr" ? text.replace(/ (?=[;:?!»])/g, "\u00a0").replaceAll("« ", "«\u00a0") : text);
 
 export const number = (value, digits = 0) => new Intl.NumberFormat(language(), { maximumFractionDigits: digits }).format(value);
 /** The reader's own kind of the language, such as en-GB, where the browser says it. */
@@ -232,9 +244,3 @@ export const money = (value, currency) => new Intl.NumberFormat(locale(), { styl
 export const day = (text) => new Intl.DateTimeFormat(locale(), { dateStyle: "medium", timeZone: "UTC" }).format(new Date(text));
 export const moment = (text) => new Intl.DateTimeFormat(locale(), { dateStyle: "medium", timeStyle: "short" }).format(new Date(text));
 export const seconds = (ms) => (ms < 1000 ? `${number(ms)} ms` : `${number(ms / 1000, 1)} s`);
-
-export function bytes(count) {
-  const units = ["", "k", "M", "G", "T"].map((prefix) => prefix + (language() === "fr" ? "o" : "B"));
-  const step = count > 0 ? Math.min(units.length - 1, Math.floor(Math.log10(count) / 3)) : 0;
-  return `${number(count / 1000 ** step, step > 2 ? 1 : 0)} ${units[step]}`;
-}

@@ -39,6 +39,8 @@ async def test_history_is_searched_opened_asked_again_saved_and_deleted(
         await page.locator("input[name=mode][value=fast]").check()
         await visitor.question(QUESTION)
         await complete(visitor)
+        columns = page.locator("table.ranking thead th")  # nobody voted
+        await expect(columns).to_have_text(["Place", "Seat", "Agreement"])
         await visitor.go("")
         await page.locator("#add-seat").click()
         await page.get_by_label("Name").fill(NAMED)
@@ -91,3 +93,14 @@ async def test_a_session_that_is_open_is_found_and_watched_on(
         await button(visitor.page, "Delete").click()
         await button(visitor.page, "Delete for good?").click()
         await expect(visitor.page.get_by_text("Nothing was asked yet.")).to_be_visible()
+        await visitor.page.get_by_text("Ask the first question").click()
+        await expect(visitor.page.locator("#ask")).to_be_visible()
+        await visitor.page.route("**/api/**", lambda asked: asked.abort())
+        visitor.expected = ("ERR_FAILED",)
+        for view in ("history", "cluster"):
+            await visitor.go(view)
+            await expect(visitor.page.locator("main")).to_contain_text(
+                "The council cannot be reached. On PC1,"
+            )
+        await visitor.go("session/0")
+        await expect(visitor.page.locator("p.stage")).to_contain_text("The connection is lost")

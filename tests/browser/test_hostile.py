@@ -84,6 +84,8 @@ async def test_row_42_200_payloads_are_inert_wherever_a_model_or_a_reader_can_pu
         session = await (await page.request.get(f"{base}/api/council/sessions/{session_id}")).json()
         told = json.dumps(session)
         assert not [one for one in PAYLOADS if json.dumps(one.strip())[1:-1] not in told]
+        stage_of_bar = page.locator("svg.waterfall g:not(.axis) > text").first
+        await expect(stage_of_bar).to_contain_text("… · Opinions")  # however long the name
         await page.locator("table.matrix button.score").first.focus()
         await expect(page.locator("p.why")).to_contain_text(RUNS)
         await visitor.go("history")

@@ -21,6 +21,8 @@ from tests.browser.watched_council import (
 )
 from tests.fakes.replies import Answer, body
 
+INK = "rgb(28, 36, 48)"
+"""Of the light page: paper is white."""
 SPOKEN = """Sunlight is scattered by **air molecules**, and short waves far more than long ones.
 
 1. Blue light has about *half* the wavelength of red light.
@@ -70,7 +72,16 @@ async def test_every_view_fits_and_is_for_everybody(tmp_path: Path, visit: Visit
         matrix = page.locator("section.reviews .scroll")
         fade = "box => getComputedStyle(box).getPropertyValue('--fade')"
         assert await matrix.evaluate(fade) != "0px", "nothing hints that it goes on"
+        await page.locator("p.model").first.evaluate("one => { one.textContent = 'x'.repeat(99); }")
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         await page.set_viewport_size(WIDE)
+        await page.emulate_media(media="print", color_scheme="dark")
+        for unprinted in ("nav", "#next", "button.danger:not([hidden])"):
+            await expect(page.locator(unprinted)).to_be_hidden()
+        opinions = page.locator(".seat-card .text").first
+        assert await opinions.evaluate("box => getComputedStyle(box).maxHeight") == "none"
+        assert await page.evaluate("getComputedStyle(document.body).color") == INK
+        await page.emulate_media(media="screen")
         for name in ("History", "Cluster"):
             await page.locator("nav a", has_text=name).click()
             await page.locator("main .card").first.wait_for()

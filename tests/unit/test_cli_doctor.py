@@ -28,8 +28,8 @@ from cluster.settings import Settings
 from serve_app import __main__
 from serve_app.api import build_api
 from serve_app.cli.client import Client
-from serve_app.cli.doctor import council, home, pc
-from serve_app.cli.doctor.finding import Finding
+from serve_app.cli.doctor import council, home, pc, rounds
+from serve_app.cli.doctor.finding import Finding, warning
 from serve_app.cli.model_server import ModelServer
 from serve_app.configuration import ApiConfig
 from tests.fake_council import FakeCouncil, report
@@ -407,6 +407,25 @@ def test_each_finding_is_a_line_and_the_exit_code_tells_whether_one_is_a_fault(
     assert doctor(monkeypatch) == 1
     [line] = [x for x in capsys.readouterr().out.splitlines() if x.startswith("fault")]
     assert f"chmod 600 {typed_at / KEY}" in line
+
+
+def test_on_a_narrow_terminal_no_word_is_broken_and_what_mends_it_can_be_copied() -> None:
+    says, mend = "none answers at http://127.0.0.1:11434", "ollama pull qwen2.5:0.5b llama3.2:1b"
+    found = warning("Ollama", says, mend)
+    assert [line.plain for line in rounds.lines(found, 200)] == [
+        f"warning  Ollama      {says}  → {mend}"
+    ]
+    assert [line.plain for line in rounds.lines(found, 80)] == [
+        f"warning  Ollama      {says}",
+        f"{'':21}→ {mend}",
+    ]
+    assert [line.plain for line in rounds.lines(found, 40)] == [
+        "warning  Ollama      ",
+        f"  {says}",
+        f"  → {mend}",
+    ]
+    short = [line.plain for line in rounds.lines(found, 32)]
+    assert short[1:3] == ["  none answers at", "  http://127.0.0.1:11434"]
 
 
 def test_as_json_it_is_for_programs(

@@ -219,6 +219,8 @@ def test_of_a_fast_council_opinions_come_first_and_then_who_agrees_most() -> Non
     undecided = {**count, "winner": None, "votes": 0, "answers": {"agent_1": "41", "agent_2": "42"}}
     split = sitting(OPINIONS, {**ranking, "count": undecided})
     assert "The opinions answer 41, 42: none of them most often." in scores.plain(split)
+    alone = sitting(OPINIONS, {**ranking, "count": {**undecided, "answers": {"agent_1": "41"}}})
+    assert "Only one of the opinions states an answer: 41." in scores.plain(alone)
 
 
 BALLOTS: tuple[dict[str, Any], ...] = (

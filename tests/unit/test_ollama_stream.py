@@ -417,3 +417,4 @@ def test_limits_come_from_the_models_own_architecture() -> None:
 )
 def test_versions_that_leak_memory_are_warned_of(version: str, warned: bool) -> None:
     assert bool(status.warnings(version)) is warned
+    assert [one.values[1] for one in status.cautions(version)] == ["0.17.1"] * warned

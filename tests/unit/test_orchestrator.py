@@ -191,8 +191,10 @@ async def test_row_25_without_any_chairman_the_best_opinion_stands(tmp_path: Pat
     assert session.final_answer.content == f"Opinion of {best}"
     assert session.final_answer.sources_cited == (best,)
     name = next(seat.name for seat in session.agents if seat.agent_id == best)
-    [told] = [notice.detail for notice in session.notices if notice.code == FALLBACK_OPINION]
-    assert told == f"The chairman's model c:1 gave no answer; the opinion of {name} is the answer."
+    [told] = [notice for notice in session.notices if notice.code == FALLBACK_OPINION]
+    assert told.values == ("c:1", name)
+    instead = f"the opinion of {name} is the answer."
+    assert told.detail == f"The chairman's model c:1 gave no answer; {instead}"
 
 
 async def test_row_24_unreadable_reviews_are_abstentions_never_made_up_scores(
@@ -219,6 +221,8 @@ async def test_row_20_answers_too_long_for_the_context_are_trimmed_and_it_is_sai
         session = await ask(orchestrator, REQUEST)
     assert session.stage == "complete"
     assert {n.code for n in session.notices} == {"context_trimmed"}
+    assert {n.values for n in session.notices} == {(", ".join(s.name for s in session.agents),)}
+    assert all(f"The answers of {n.values[0]} were" in n.detail for n in session.notices)
 
 
 async def test_row_20_an_overflow_that_the_server_reports_is_composed_again_with_less(

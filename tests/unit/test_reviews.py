@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from actors.council.asking.context import Answer
 from actors.council.asking.review_prompts import ballot_messages
 from actors.council.judging.reviews import LOOKED_AT, MOST_MARKS, REASONS_KEPT, Ballot, read_ballot
-from actors.messages.events import Vote
+from actors.messages.events import Rejection, Vote
 from actors.messages.requests import Question
 from benchmarks.review_parser import measure, total
 
@@ -95,7 +95,7 @@ def test_a_ballot_of_one_may_be_an_object() -> None:
         (entry("C", float("nan")), "Response C: the score “NaN” is not a number"),
         (entry("C", "good"), "Response C: the score “good” is not a number"),
         (entry("C", True), "Response C: the score “true” is not a number"),
-        (entry("C", [8]), "Response C: the score “given” is not a number"),
+        (entry("C", [8]), "Response C: the score is a list or an object"),
         (entry("C", "80/100"), "Response C: the score “80/100” is not out of 10"),
         (entry("C", "9" * 99), f"Response C: the score “{'9' * 40}…” is not a number"),
         ({"agent_id": "C"}, "Response C: no score"),
@@ -122,6 +122,7 @@ def test_a_label_judged_twice_alike_counts_once() -> None:
 def test_a_label_judged_twice_differently_does_not_count() -> None:
     read = read_ballot(ballot(entry("A", 8), entry("C", 5), entry("A", 2)), VOTABLE, OWN)
     assert [vote.agent_id for vote in read.votes] == ["agent_1"]
+    assert read.rejections == (Rejection(code="contradiction", values=("A", "8, 2")),)
     assert read.rejected == ("Response A: judged more than once, differently (8, 2)",)
 
 

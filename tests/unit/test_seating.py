@@ -1,12 +1,14 @@
 """Seats: what was asked for, what is installed, and refusals that say what to mend."""
 
+from typing import get_args
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.council.table.personas import PERSONAS
 from actors.council.table.seating import Seating, SeatingDefaults, seat
-from actors.errors import InvalidRequest, ModelNotInstalled, NoModelServer
+from actors.errors import FieldReason, InvalidRequest, ModelNotInstalled, NoModelServer
 from actors.messages.nodes import InstalledModel
 from actors.messages.requests import AgentSpec, CouncilRequest, ModelOptions
 
@@ -155,6 +157,7 @@ def test_a_model_nobody_has_is_named_with_what_there_is(
     with pytest.raises(ModelNotInstalled) as refused:
         seat(request_, disk("b:1", "a:latest"), defaults)
     assert "gpt-9" in refused.value.detail
+    assert refused.value.values == ("gpt-9",)
     assert "a:latest, b:1" in refused.value.detail
 
 
@@ -201,6 +204,7 @@ def test_a_wrong_field_is_refused_with_its_path(
     with pytest.raises(InvalidRequest) as refused:
         seat(request_, disk("a"), DEFAULTS)
     assert [error["loc"] for error in refused.value.errors] == locs
+    assert all(error["reason"] in get_args(FieldReason) for error in refused.value.errors)
     assert all(error["msg"] in refused.value.detail for error in refused.value.errors)
 
 

@@ -12,13 +12,14 @@ import pytest
 
 from actors.chairman import ChairmanActor
 from actors.errors import StoreUnavailable
+from actors.messages.calls import GenerateCall
 from actors.messages.configs import OrchestratorConfig
 from actors.messages.requests import AgentSpec, CouncilRequest
 from actors.orchestrator import CouncilOrchestrator
 from actors.store import session_file
 from actors.store.session_log import is_damaged
 from actors.store.sessions import SessionStore
-from tests.scripted import ScriptedPool, seat_of_call, stage_of_call
+from tests.scripted import ScriptedPool, plausible, seat_of_call, stage_of_call
 from tests.session_events import Summaries, notice, started, write_schema_1
 
 FIRST = CouncilRequest(
@@ -271,3 +272,33 @@ async def test_row_47_the_open_sessions_of_an_older_release_go_on_and_its_keys_a
         *(("review", f"agent_{n}") for n in (1, 2, 2, 3, 3)),
         *[("synthesis", "chairman")] * 2,
     ]
+
+
+async def test_row_47_what_was_stored_before_there_were_codes_is_told_in_english(
+    path: Path,
+) -> None:
+    """Reviews had no `rejections`, and notices no `values`."""
+
+    def script(call: GenerateCall) -> str:
+        said = {"opinions": "word " * 3000, "review": "I like them all."}
+        return said.get(stage_of_call(call)) or str(plausible(call))
+
+    config = OrchestratorConfig(store_path=path)
+    pool = ScriptedPool(script=script, num_ctx=2048)
+    orchestrator = CouncilOrchestrator(config, lambda: pool, ChairmanActor())
+    opened = await orchestrator.open(FIRST)
+    told = await orchestrator.wait(opened.session_id)
+    await orchestrator.close()
+    assert {reason.code for review in told.reviews for reason in review.rejections} == {"no_ballot"}
+    assert any(notice.values for notice in told.notices)
+
+    taken_out = "json_remove(body, '$.rejections', '$.values')"
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(f"UPDATE events SET body = {taken_out}")
+    orchestrator = CouncilOrchestrator(config, lambda: pool, ChairmanActor())
+    older = await orchestrator.session(opened.session_id)
+    await orchestrator.close()
+    assert [review.rejected for review in older.reviews] == [r.rejected for r in told.reviews]
+    assert not any(review.rejections for review in older.reviews)
+    assert [notice.detail for notice in older.notices] == [n.detail for n in told.notices]
+    assert not any(notice.values for notice in older.notices)

@@ -73,6 +73,7 @@ def review(session: Session, task: Task, said: Said, repaired: bool = False) -> 
         content=written if ballot_text is None else f"{written}\n\n{ballot_text}",
         rankings=reasoned(ballot.votes, critique, votable),
         rejected=ballot.rejected,
+        rejections=ballot.rejections,
         about=task.about,
         own="excluded" if review_briefs.own_label(session, task) else "hidden",
         order=review_briefs.shown(session, task),
@@ -185,13 +186,15 @@ def standing_opinion(
 
 def certain(session: Session, at: datetime) -> NoticeGiven:
     """Reviews that are still owed are not waited for."""
-    unheard = [session.seat(a).name for a in session.opinions if deliberation.subjects(session, a)]
+    judges = [agent_id for agent_id in session.opinions if deliberation.subjects(session, agent_id)]
+    unheard = ", ".join(session.seat(agent_id).name for agent_id in judges)
     return NoticeGiven(
         session_id=session.session_id,
         at=at,
         code=CERTAIN,
         detail="Who is first is certain; no ballot can change it any more. Not waited for: "
-        f"{', '.join(unheard)}.",
+        f"{unheard}.",
+        values=(unheard,),
     )
 
 
@@ -229,6 +232,7 @@ def waiting(session: Session, agent_ids: Sequence[str], at: datetime) -> NoticeG
         code=WAITING,
         detail=f"{len(session.opinions)} of {quorum(session)} opinions are there. The PC that has "
         f"{models} left the cluster; the council waits for it until the deadline.",
+        values=(str(len(session.opinions)), str(quorum(session)), models),
     )
 
 
@@ -240,18 +244,22 @@ def returned(session: Session, agent_id: str, at: datetime) -> NoticeGiven:
         code=RETURNED,
         detail=f"A PC has {session.seat(agent_id).model} again: {session.seat(agent_id).name} is "
         "asked again.",
+        values=(session.seat(agent_id).model,),
         agent_id=agent_id,
     )
 
 
 def trimmed(session: Session, agent_id: str, labels: Sequence[str], at: datetime) -> NoticeGiven:
     """The answers under these labels were shown to `agent_id` without their middle."""
+    label_of = briefs.label_of(session)
+    cut = ", ".join(seat.name for seat in session.seats if label_of.get(seat.agent_id) in labels)
     return NoticeGiven(
         session_id=session.session_id,
         at=at,
         code=TRIMMED,
-        detail=f"The answers {', '.join(labels)} were shortened in the middle to fit the model's "
+        detail=f"The answers of {cut} were shortened in the middle to fit the model's "
         "context; raise COUNCIL_NUM_CTX to avoid it.",
+        values=(cut,),
         agent_id=agent_id,
         degrades=True,
     )

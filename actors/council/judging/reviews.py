@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from actors.council.asking.anonymity import MENTION_WORD
 from actors.council.asking.quoting import clean
 from actors.council.judging.lenient_json import Found, Value, find_all
-from actors.messages.events import Vote
+from actors.council.judging.rejections import in_english
+from actors.messages.events import Rejection, Vote
 
 LOOKED_AT = 32 * 1024
 MOST_MARKS = 1_500
@@ -55,7 +56,12 @@ class Ballot:
     """Votes that count, in the ballot's order, and why others do not. No votes = abstention."""
 
     votes: tuple[Vote, ...]
-    rejected: tuple[str, ...]
+    rejections: tuple[Rejection, ...]
+
+    @property
+    def rejected(self) -> tuple[str, ...]:
+        """The rejections in English."""
+        return tuple(map(in_english, self.rejections))
 
 
 @dataclass(frozen=True)
@@ -69,14 +75,14 @@ def read_ballot(text: str, votable: Mapping[str, str], own_label: str | None = N
     """The ballot in a reviewer's text. `votable`: label → agent_id of those it may judge."""
     written = text.rstrip()
     if not written:
-        return Ballot((), ("the review is empty",))
+        return Ballot((), (Rejection(code="empty"),))
     first: Ballot | None = None
     for entries in _candidates(_visible(written)):
         ballot = _count(entries, votable, own_label)
         if ballot.votes:
             return ballot
         first = first or ballot
-    return first or Ballot((), ("there is no ballot in the review",))
+    return first or Ballot((), (Rejection(code="no_ballot"),))
 
 
 def _visible(text: str) -> list[Found]:
@@ -174,7 +180,7 @@ def _field(entry: dict[str, Value], names: Sequence[str]) -> Value:
 def _count(entries: Entries, votable: Mapping[str, str], own_label: str | None) -> Ballot:
     judged: dict[str, list[_Judged]] = {}
     known = {*votable, own_label or ""}
-    rejected: list[str] = []
+    rejected: list[Rejection] = []
     for entry in entries:
         read = _judge(entry, known, own_label)
         if isinstance(read, _Judged):
@@ -188,31 +194,31 @@ def _count(entries: Entries, votable: Mapping[str, str], own_label: str | None) 
             votes.append(Vote(agent_id=votable[label], score=vote.score, reasoning=vote.reasoning))
         else:
             scores = ", ".join(str(reading.score) for reading in readings[:REASONS_KEPT])
-            rejected.append(f"Response {label}: judged more than once, differently ({scores})")
+            rejected.append(Rejection(code="contradiction", values=(label, scores)))
     return Ballot(tuple(votes), _capped(rejected))
 
 
-def _capped(reasons: Sequence[str]) -> tuple[str, ...]:
+def _capped(reasons: Sequence[Rejection]) -> tuple[Rejection, ...]:
     kept = tuple(reasons[:REASONS_KEPT])
     more = len(reasons) - len(kept)
-    return (*kept, f"and {more} more") if more else kept
+    return (*kept, Rejection(code="more", values=(str(more),))) if more else kept
 
 
-def _judge(entry: Value, known: set[str], own_label: str | None) -> _Judged | str:
+def _judge(entry: Value, known: set[str], own_label: str | None) -> _Judged | Rejection:
     """One line of the ballot, or why it does not count."""
     if not isinstance(entry, dict):
-        return "an entry is not an object"
+        return Rejection(code="no_object")
     named = _field(entry, _LABEL_KEYS)
     if not isinstance(named, str) or not named:
-        return "an entry does not say which response it judges"
+        return Rejection(code="no_response")
     label = _label(named, known)
     if label is None:
-        return f"unknown response {_shown(named)}"
+        return Rejection(code="unknown_response", values=(_shown(named),))
     if label == own_label:
-        return f"Response {label}: a vote for oneself"
-    score = _score(_field(entry, _SCORE_KEYS))
-    if isinstance(score, str):
-        return f"Response {label}: {score}"
+        return Rejection(code="own_response", values=(label,))
+    score = _score(_field(entry, _SCORE_KEYS), label)
+    if isinstance(score, Rejection):
+        return score
     reasoning = _text(_field(entry, _REASONING_KEYS))
     copied = _PLACEHOLDER.fullmatch(reasoning) is not None
     return _Judged(label, score, "" if copied else reasoning[:REASONING_KEPT])
@@ -228,23 +234,28 @@ def _label(named: str, known: set[str]) -> str | None:
     return label if label in known else None
 
 
-def _score(value: Value) -> int | str:
+def _score(value: Value, label: str) -> int | Rejection:
     """A whole number from 1 to 10 (`8`, `"8"`, `8.0`, `"8/10"`), or why it is none."""
     if value is None:
-        return "no score"
-    if not isinstance(value, str) or not (read := _SCORE.fullmatch(value.strip(" *\t\n"))):
-        return f"the score {_shown(value)} is not a number"
+        return Rejection(code="no_score", values=(label,))
+    if not isinstance(value, str):
+        return Rejection(code="nested_score", values=(label,))
+    said = (label, _shown(value))
+    if not (read := _SCORE.fullmatch(value.strip(" *\t\n"))):
+        return Rejection(code="no_number", values=said)
     if read["scale"] not in (None, "10"):
-        return f"the score {_shown(value)} is not out of 10"
+        return Rejection(code="other_scale", values=said)
     if (read["part"] or "").strip("0"):
-        return f"the score {_shown(value)} is not a whole number"
+        return Rejection(code="no_whole_number", values=said)
     score = -int(read["whole"]) if read["sign"] else int(read["whole"])
-    return score if 1 <= score <= 10 else f"the score {score} is not between 1 and 10"
+    if 1 <= score <= 10:
+        return score
+    return Rejection(code="out_of_range", values=(label, str(score)))
 
 
-def _shown(value: Value) -> str:
+def _shown(value: str) -> str:
     """A model's own words in a reason: one short line."""
-    words = " ".join(_text(value).split()) if isinstance(value, str) else "given"
+    words = " ".join(_text(value).split())
     return f"“{words[:40]}…”" if len(words) > 40 else f"“{words}”"
 
 

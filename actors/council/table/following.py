@@ -5,7 +5,7 @@ import re
 from collections.abc import Collection
 
 from actors.council.session import Session
-from actors.errors import InvalidRequest, SessionRunning
+from actors.errors import FieldReason, InvalidRequest, SessionRunning
 from actors.messages.requests import CouncilRequest, Turn
 
 TURNS, CHARACTERS = 50, 200_000
@@ -18,9 +18,9 @@ def following(request: CouncilRequest, former: Session) -> CouncilRequest:
     if former.closed is None:
         raise SessionRunning("The session to follow is still running; wait for its answer.")
     if former.final is None:
-        raise _refused("The session to follow has no answer; ask its question again.")
+        raise _refused("no_answer", "The session to follow has no answer; ask its question again.")
     if request.earlier:
-        raise _refused("Give `follows` or `earlier`, not both.")
+        raise _refused("both_earlier", "Give `follows` or `earlier`, not both.")
     asked = former.started.request
     return request.model_copy(
         update={
@@ -34,7 +34,8 @@ def following(request: CouncilRequest, former: Session) -> CouncilRequest:
 
 def no_such_session() -> InvalidRequest:
     """What `follows` names is not there (any more)."""
-    return _refused("There is no session with that id; list them: GET /api/council/sessions.")
+    sentence = "There is no session with that id; list them: GET /api/council/sessions."
+    return _refused("no_session", sentence)
 
 
 def _turn(session: Session) -> Turn:
@@ -64,5 +65,6 @@ def _bounded(turns: tuple[Turn, ...]) -> tuple[Turn, ...]:
     return tuple(reversed(kept))
 
 
-def _refused(sentence: str) -> InvalidRequest:
-    return InvalidRequest(sentence, [{"loc": ["follows"], "msg": sentence, "type": "value_error"}])
+def _refused(reason: FieldReason, sentence: str) -> InvalidRequest:
+    error = {"loc": ["follows"], "msg": sentence, "type": "value_error", "reason": reason}
+    return InvalidRequest(sentence, [error])

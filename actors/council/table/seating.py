@@ -12,7 +12,7 @@ from actors.council.asking.quoting import clean
 from actors.council.table.model_names import can_be_asked_for, can_chat, resolve, runs_here
 from actors.council.table.personas import PERSONAS
 from actors.council.table.recommended import CHAIRMAN_MODEL, RECOMMENDED
-from actors.errors import InvalidRequest, ModelNotInstalled, NoModelServer
+from actors.errors import FieldReason, InvalidRequest, ModelNotInstalled, NoModelServer
 from actors.messages.nodes import InstalledModel
 from actors.messages.requests import AgentSpec, CouncilRequest, Seat
 
@@ -23,6 +23,7 @@ NOTHING = (
 )
 _NAMES = ("Alpha", "Beta", "Gamma", "Delta", "Epsilon", "Zeta", "Eta", "Theta", "Iota", "Kappa")
 _FORBIDDEN = re.compile("[\x00\ud800-\udfff]")
+_UNWRITABLE = "It contains a character that cannot be written (NUL or half a surrogate)."
 
 
 @dataclass(frozen=True)
@@ -70,24 +71,28 @@ def seat(
 def _check(request: CouncilRequest, defaults: SeatingDefaults) -> None:
     query, agents = request.query, request.selected_agents or ()
     errors = [
-        _error(loc, "It contains a character that cannot be written (NUL or half a surrogate).")
+        _error(loc, "unwritable", _UNWRITABLE)
         for loc, text in _texts(request)
         if _FORBIDDEN.search(text)
     ]
     if not clean(query).strip():
-        errors.append(_error(["query"], "The question is blank."))
+        errors.append(_error(["query"], "blank", "The question is blank."))
     if len(query) > defaults.max_query:
         errors.append(
             _error(
                 ["query"],
+                "question_too_long",
                 f"The question has {len(query)} characters; at most {defaults.max_query} fit.",
+                max_length=defaults.max_query,
             )
         )
     if len(agents) > defaults.max_agents:
         errors.append(
             _error(
                 ["selected_agents"],
+                "too_many",
                 f"{len(agents)} agents are asked for; at most {defaults.max_agents} can sit.",
+                max_length=defaults.max_agents,
             )
         )
     if errors:
@@ -109,8 +114,10 @@ def _texts(request: CouncilRequest) -> list[tuple[list[str | int], str]]:
     return texts
 
 
-def _error(loc: Sequence[str | int], message: str) -> dict[str, Any]:
-    return {"loc": [*loc], "msg": message, "type": "value_error"}
+def _error(
+    loc: Sequence[str | int], reason: FieldReason, message: str, **ctx: int
+) -> dict[str, Any]:
+    return {"loc": [*loc], "msg": message, "type": "value_error", "reason": reason, "ctx": ctx}
 
 
 def _sizes(installed: Sequence[InstalledModel]) -> dict[str, int]:
@@ -131,7 +138,8 @@ def installed_name(name: str, installed: Collection[str]) -> str:
     there = ", ".join(sorted(installed))
     raise ModelNotInstalled(
         f"No PC of the council has the model {name}. Installed: {there}. "
-        f"Run `ollama pull {name}` on a PC to add it."
+        f"Run `ollama pull {name}` on a PC to add it.",
+        name,
     )
 
 

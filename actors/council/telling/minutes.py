@@ -67,7 +67,7 @@ def view(
         ),
         degraded=is_degraded(session),
         notices=tuple(
-            Notice(code=n.code, detail=n.detail, agent_id=n.agent_id) for n in session.notices
+            Notice(**n.model_dump(include=set(Notice.model_fields))) for n in session.notices
         )
         + notices,
         error=closed.error if closed else None,
@@ -144,14 +144,13 @@ def derived_notices(session: Session) -> Iterator[Notice]:
     yield from _review_notices(session)
     if session.final is not None and session.final.fallback is not None:
         final, lost = session.final, session.started.chairman_model
-        instead = (
-            f"{final.model} stood in."
-            if final.basis == "synthesis"
-            else f"the opinion of {_who(session, final.sources_cited[0])} is the answer."
-        )
+        spoke = final.basis == "synthesis"
+        who = final.model if spoke else _who(session, final.sources_cited[0])
+        instead = f"{who} stood in." if spoke else f"the opinion of {who} is the answer."
         yield Notice(
             code=session.final.fallback,
             detail=f"The chairman's model {lost} gave no answer; {instead}",
+            values=(lost, who),
         )
 
 
@@ -221,6 +220,7 @@ def _review(session: Session, heard: tuple[ReviewHeard, ...]) -> Review:
         model=heard[-1].model,
         rankings=tuple(vote for event in heard for vote in event.rankings),
         rejected=tuple(reason for event in heard for reason in event.rejected),
+        rejections=tuple(reason for event in heard for reason in event.rejections),
         critique="\n\n".join(event.content for event in heard),
         own_answer=heard[-1].own,
         order=tuple(agent_id for event in heard for agent_id in event.order),

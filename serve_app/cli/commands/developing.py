@@ -17,9 +17,13 @@ PANEL = "Development"
 group = typer.Typer()
 
 
-@group.command("test", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+@group.command(
+    "test",
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    rich_help_panel=PANEL,
+)
 def run_tests(context: typer.Context) -> None:
-    """Run the tests: unit wire integration real cluster, or those that are named.
+    """Run the tests: all tiers (unit, wire, …), or those that are named.
 
     What this machine cannot run is SKIPPED, with the reason. Other words go to pytest:
     ./council test unit -k ballot -x

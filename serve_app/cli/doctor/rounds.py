@@ -1,6 +1,8 @@
 """All checks in order, shown line by line as they are made or as JSON at the end."""
 
 import json
+import sys
+import textwrap
 from collections.abc import Iterator
 from dataclasses import asdict
 
@@ -51,10 +53,27 @@ def configured(settings: Settings) -> tuple[str, ...]:
 
 
 def show(finding: Finding) -> None:
-    """One line."""
-    line = Text(f"{finding.state:<9}", style=STYLES[finding.state])
-    line.append(f"{finding.about:<12}", style="bold" if finding.state == "fault" else "")
-    line.append(printable(" ".join(finding.says.split())), style="")
-    if finding.mend:
-        line.append(f"  → {printable(finding.mend)}", style="cyan")
-    out.print(line, soft_wrap=True)
+    for line in lines(finding, out.width if sys.stdout.isatty() else sys.maxsize):
+        out.print(line, soft_wrap=True)
+
+
+def lines(finding: Finding, width: int) -> Iterator[Text]:
+    """One line where there is room for it. Else no word is broken, and what mends it begins a line
+    of its own, which may be longer: so it can be copied whole."""
+    head = Text(f"{finding.state:<9}", style=STYLES[finding.state])
+    head.append(f"{finding.about:<12}", style="bold" if finding.state == "fault" else "")
+    says = printable(" ".join(finding.says.split()))
+    mend = f"→ {printable(finding.mend)}" if finding.mend else ""
+    whole = head + Text(says) + Text(mend and f"  {mend}", style="cyan")
+    if len(whole) <= width:
+        yield whole
+        return
+    indent = len(head) if width > 3 * len(head) else 2
+    first, *more = textwrap.wrap(says, max(20, width - indent), break_on_hyphens=False) or [""]
+    if indent == len(head):
+        yield head + Text(first)
+    else:
+        yield from (head, Text(" " * indent + first))
+    yield from (Text(" " * indent + line) for line in more)
+    if mend:
+        yield Text(" " * indent + mend, style="cyan")

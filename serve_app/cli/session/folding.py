@@ -128,8 +128,10 @@ def _counted(count: Event | None) -> str:
     if not count:
         return ""
     if count["winner"] is None:
-        said = ", ".join(sorted(set(count["answers"].values())))
-        return f"The opinions answer {said}: none of them most often."
+        said = sorted(set(count["answers"].values()))
+        if len(said) == 1:
+            return f"Only one of the opinions states an answer: {said[0]}."
+        return f"The opinions answer {', '.join(said)}: none of them most often."
     return f"{count['votes']} of {len(count['answers'])} opinions answer {count['winner']}."
 
 

@@ -18,7 +18,7 @@ from serve_app.cli.session import costs, scores
 from serve_app.cli.session.hearing import Hearing, loads, of_stage
 from serve_app.cli.session.matrix import matrix
 from serve_app.cli.session.panels import panel
-from serve_app.cli.terminal import out, printable, say
+from serve_app.cli.terminal import out, printable, prose, say
 
 TITLES = {
     "opinions": "1 Opinions",
@@ -90,7 +90,7 @@ def print_end(session: dict[str, Any], rich: bool, reasons: bool = False) -> Non
         if reasons and lost:
             _print_text("The synthesis that lost", lost, rich)
     for detail in dict.fromkeys(notice["detail"] for notice in session.get("notices") or ()):
-        say(f"Note: {detail}")
+        prose(f"Note: {detail}")
     say("")
     if rich:
         out.print(Fitting(costs.table(session)))
@@ -99,14 +99,14 @@ def print_end(session: dict[str, Any], rich: bool, reasons: bool = False) -> Non
     if saved := session["token_usage"].get("saved_tokens"):
         say(f"Saved by the cache: {saved:,} tokens")
     if cloud := session.get("cloud_cost"):
-        say(cloud["sentence"])
+        prose(cloud["sentence"])
     if (joules := session.get("joules")) is not None:
-        say(energy(joules))
+        prose(energy(joules))
 
 
 def _print_answer(answer: dict[str, Any], names: dict[str, str], rich: bool) -> None:
     _print_text("Answer", answer["content"], rich)
-    say(f"\n({' '.join(provenance(answer, names))})")
+    prose(f"\n({' '.join(provenance(answer, names))})")
 
 
 def _print_text(title: str, text: str, rich: bool) -> None:
