@@ -68,7 +68,7 @@ const NOTICES = {
 
 /** What there is to say of a ranking; {0} = the seats, {1} and {2} = numbers. */
 const REMARKS = {
-  first: "juges qui placent {0} en tête : {1} sur {2}",
+  first: "Juges qui placent {0} en tête : {1} sur {2}",
   shared_first: "{0} se partagent la première place",
   uncompared_first: "{0} est en tête par sa note moyenne : aucun bulletin ne le compare à un autre",
   hardly_agree: "les juges ne s’accordent guère",

@@ -77,6 +77,11 @@ async def test_a_response_is_a_session_that_is_had_again_gone_on_with_and_remove
     thought = first.usage.output_tokens - session.final_answer.completion_tokens
     assert first.usage.output_tokens_details.reasoning_tokens == thought > 0
     assert first.model_extra["council"]["page"].endswith(session.session_id)  # type: ignore[index]
+    (answering,) = [one for one in later.opinions if one.content == next_one.output_text][:1]
+    usage = next_one.usage
+    assert usage is not None and answering.completion_tokens > 0
+    of_others = usage.output_tokens - answering.completion_tokens
+    assert usage.output_tokens_details.reasoning_tokens == of_others, "an opinion is the answer"
     assert later.follows == session.session_id and next_one.previous_response_id == first.id
     assert [turn.query for turn in later.earlier] == ["Why is the sky blue?"]
 

@@ -139,11 +139,20 @@ def _error(code: str, sentence: str) -> Shape:
 
 
 def _council_usage(session: CouncilSession) -> Shape:
-    """What is in no answer that clients see was thought: opinions, reviews, what the guard says."""
-    told, final = council_usage(session), session.final_answer
-    thought = told["completion_tokens"] - (final.completion_tokens if final else 0)
+    """What is not in the final answer was thought: opinions, reviews, what the guard says."""
+    told = council_usage(session)
+    thought = told["completion_tokens"] - _answered(session)
     stages = {name: _counted(stage) for name, stage in told["by_stage"].items()}
     return _usage(told, thought=max(0, thought)) | {"by_stage": stages}
+
+
+def _answered(session: CouncilSession) -> int:
+    """The tokens of the final answer; where it is an opinion as it stands, of that one."""
+    final = session.final_answer
+    if final is None or final.basis == "synthesis":
+        return final.completion_tokens if final else 0
+    kept = (one for one in session.opinions if one.agent_id in final.sources_cited)
+    return sum(one.completion_tokens for one in kept)
 
 
 def _local_usage(answer: Generated) -> Shape:
