@@ -126,8 +126,8 @@ class CouncilOrchestrator:
         async with turn:  # a retry finds what is on its way to the store
             if key and (known := await self._store.find(key)):
                 return await self.session(known)
-            whole = await self._followed(request)
-            return await self._accept(await self._summons.session(whole, origin), key)
+            whole, kept = await self._followed(request), origin.model_copy(update={"tried": None})
+            return await self._accept(await self._summons.session(whole, kept), key)
 
     async def _followed(self, request: CouncilRequest) -> CouncilRequest:
         """With the conversation that it goes on with. Raises `InvalidRequest`, `SessionRunning`."""

@@ -121,7 +121,7 @@ class Try(Message):
 class Origin(Message):
     """Where a request came from, for logs and traces: the id that the HTTP answer carries, and the
     trace context that it brought (W3C Trace Context, https://www.w3.org/TR/trace-context/). By
-    `tried` a question that is sent again finds the session of its first try."""
+    `tried`, which no session's record keeps, a question that is sent again finds its first try."""
 
     request_id: str | None = None
     traceparent: str | None = Field(

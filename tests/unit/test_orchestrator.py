@@ -21,7 +21,7 @@ from actors.errors import (
 )
 from actors.messages.calls import CallFailed, GenerateCall
 from actors.messages.configs import OrchestratorConfig
-from actors.messages.events import DeltaEvent
+from actors.messages.events import DeltaEvent, SessionStarted
 from actors.messages.nodes import NodeReport
 from actors.messages.requests import AgentSpec, CouncilRequest, Origin, Try, WorkerRequest
 from actors.messages.sessions import CouncilSession
@@ -311,6 +311,8 @@ async def test_a_retry_finds_its_session_after_a_crash_too(tmp_path: Path) -> No
     async with council(tmp_path, ScriptedPool()) as orchestrator:
         late = await orchestrator.open(REQUEST, origin=retry)
         assert len(await orchestrator.sessions(9, None, None)) == 2
+        started = (await anext(orchestrator.events(late.session_id)))[0]
+    assert isinstance(started, SessionStarted) and started.origin.tried is None
     assert former.session_id != opened.session_id == early.session_id == late.session_id
 
 
