@@ -110,7 +110,7 @@ class Testbed:
     def look(self) -> bool:
         """Notes which of the killed PCs are back; whether all of them are."""
         for number, kill in enumerate(self.kills):
-            if kill.kind == "raylet" and kill.back_at is None and self._joins(kill.pc) > kill.joins:
+            if kill.kind == "raylet" and kill.back_at is None and self.joins(kill.pc) > kill.joins:
                 self.kills[number] = replace(kill, back_at=time.monotonic())
         return all(kill.back_at for kill in self.kills if kill.kind == "raylet")
 
@@ -120,6 +120,10 @@ class Testbed:
         while (left := ends_at - time.monotonic()) > 0:
             self.look()
             time.sleep(min(0.2, left))
+
+    def joins(self, pc: str) -> int:
+        """How often the PC has joined so far."""
+        return self.joined[pc].said().count(PART)
 
     def at_rest(self) -> None:
         """Waits until every process of the council is there once, and no other."""
@@ -203,7 +207,7 @@ class Testbed:
     def _kill_raylet(self, chance: Random) -> Kill:
         found = until(self._raylets, BACK_S, "the raylet of a worker that has joined")
         pc, process = chance.choice(found)
-        kill = Kill(time.monotonic(), "raylet", pc.name, joins=self._joins(pc.name))
+        kill = Kill(time.monotonic(), "raylet", pc.name, joins=self.joins(pc.name))
         process.kill()
         return self._note(kill)
 
@@ -215,9 +219,6 @@ class Testbed:
     def _note(self, kill: Kill) -> Kill:
         self.kills.append(kill)
         return kill
-
-    def _joins(self, pc: str) -> int:
-        return self.joined[pc].said().count(PART)
 
 
 def stored(store: Path) -> dict[str, list[dict[str, Any]]]:

@@ -204,7 +204,7 @@ async def test_row_30_at_five_times_its_capacity_what_is_accepted_completes(
         await asyncio.gather(*(ask(number) for number in range(100, 300)))
         ended = [await until_complete(http, session_id) for session_id in accepted]
         kept_ids = await stored(http)
-    assert len(accepted) >= 10
+    assert len(accepted) >= 5
     assert len(refused_ms) >= 50
     assert all(session["stage"] == "complete" and not session["degraded"] for session in ended)
     for session in ended:
