@@ -6,6 +6,7 @@ import statistics
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -169,6 +170,11 @@ async def test_row_30_what_was_open_before_a_restart_takes_its_place_again(tmp_p
             assert (await http.post(SESSIONS, json=question(3))).status_code == 202
 
 
+def sat_ms(session: dict[str, Any]) -> float:
+    began, ended = (datetime.fromisoformat(session[at]) for at in ("created_at", "updated_at"))
+    return (ended - began) / timedelta(milliseconds=1)
+
+
 def marks(session: dict[str, Any]) -> set[str]:
     """The marks in everything that was said in the session."""
     said = [
@@ -183,7 +189,7 @@ async def test_row_30_at_five_times_its_capacity_what_is_accepted_completes(
     tmp_path: Path,
 ) -> None:
     """Five questions come for each that the PCs can answer. Each that is accepted is answered by
-    itself, the others are told at once and leave nothing behind."""
+    itself, the others are told at once (`benchmarks.load` measures it) and leave nothing behind."""
     fakes = [FakeOllama([ALPHA, BETA, CHAIR], latency_s=0.1, num_parallel=1) for _ in range(2)]
     async with fakes[0], fakes[1], served(tmp_path, *fakes, max_queue_s=2.0) as (http, _):
         for number in range(3):  # what a call takes here is learnt
@@ -211,4 +217,4 @@ async def test_row_30_at_five_times_its_capacity_what_is_accepted_completes(
         assert marks(session) == {f"#Q{accepted[session['session_id']]}"}
         assert len(session["opinions"]) == len(session["reviews"]) == 3
     assert len(kept_ids) == 3 + len(accepted)
-    assert statistics.median(refused_ms) < 100
+    assert statistics.median(refused_ms) < statistics.median(map(sat_ms, ended)) / 4

@@ -36,7 +36,7 @@ from tests.fakes.collector import FakeCollector, attributes, collecting
 from tests.local_council import LocalCouncil, LocalPc, kept_events, local_council
 from tests.scripted import ScriptedPool, seat_of_call
 from tests.session_events import started
-from tests.sittings import ALPHA, BETA, CHAIR, QUICK, REQUEST, at
+from tests.sittings import ALPHA, BETA, CHAIR, REQUEST, at
 
 pytestmark = pytest.mark.wire
 
@@ -78,9 +78,7 @@ async def heard(
     async with fake, asyncio.timeout(30):
         pc = LocalPc("pc1", fake.url, max_models=4, num_parallel=3, is_head=True)
         make = partial(head.collector, Settings.having(home=home))
-        async with local_council(
-            home, pc, deadlines=QUICK, make_collector=make, **config
-        ) as council:
+        async with local_council(home, pc, make_collector=make, **config) as council:
             session = await ask(council, origin)
     return session, await kept_events(home, session.session_id)
 
@@ -322,7 +320,7 @@ async def test_a_collector_in_trouble_delays_no_session_and_is_told_of_once(
     async with ollama() as fake, asyncio.timeout(15):
         pc = LocalPc("pc1", fake.url, max_models=4, num_parallel=3, is_head=True)
         make = partial(head.collector, Settings.having(home=tmp_path))
-        async with local_council(tmp_path, pc, deadlines=QUICK, make_collector=make) as council:
+        async with local_council(tmp_path, pc, make_collector=make) as council:
             for _ in range(2):
                 session = await ask(council, ORIGIN)
                 assert session.stage == "complete"
@@ -406,7 +404,7 @@ async def test_a_collector_that_is_back_is_told_of_and_gets_the_next_traces(
     async with ollama() as fake, asyncio.timeout(30):
         pc = LocalPc("pc1", fake.url, max_models=4, num_parallel=3, is_head=True)
         make = partial(head.collector, Settings.having(home=tmp_path))
-        async with local_council(tmp_path, pc, deadlines=QUICK, make_collector=make) as council:
+        async with local_council(tmp_path, pc, make_collector=make) as council:
             await ask(council, ORIGIN)
             await until(lambda: "does not take traces" in caplog.text)
             sent.status = 200
