@@ -40,6 +40,10 @@ from tests.sittings import (
 
 pytestmark = pytest.mark.wire
 
+AT_ONCE_S = CONNECT_S
+"""No attempt to connect was waited for, on a machine that computes two other things as well."""
+NOT_LONG_S = 10 * CONNECT_S
+"""The same, where attempts are waited for: few of them (which `attempts` says exactly)."""
 BUSY = "server busy, please try again.  maximum pending requests exceeded"
 
 
@@ -63,7 +67,7 @@ class TestRow12:
         assert {a.agent_id: a.code for a in session.absences} == dict.fromkeys(
             SEATS, "node_unreachable"
         )
-        assert took < 2 * CONNECT_S
+        assert {a.attempts for a in session.absences} == {2} and took < NOT_LONG_S
         assert await kept(tmp_path, session.session_id) == session
 
     async def test_row_12_a_black_hole_in_mid_run(self, tmp_path: Path, fake: FakeOllama) -> None:
@@ -76,7 +80,8 @@ class TestRow12:
                 took = time.monotonic() - began
         assert ended(session) == ("error", "no_opinions", True)
         assert {a.code for a in session.absences} == {"node_unreachable"}
-        assert took < 2 * CONNECT_S + 0.35, "twice the connect timeout, and one pause of 0.25 s"
+        assert {a.attempts for a in session.absences} == {2}, "out of reach twice is enough"
+        assert 2 * CONNECT_S * 0.9 < took < NOT_LONG_S
 
     async def test_row_12_the_breaker_opens_and_then_it_fails_fast(
         self, tmp_path: Path, fake: FakeOllama
@@ -91,10 +96,10 @@ class TestRow12:
                 began = time.monotonic()
                 with pytest.raises(NodeUnreachable):
                     await council.generate(WorkerRequest(model=ALPHA, prompt="Why?"))
-                assert time.monotonic() - began < 0.05
+                assert time.monotonic() - began < AT_ONCE_S
             session = await council.ask(REQUEST)
         assert ended(session) == ("error", "no_opinions", True)
-        assert session.latency_stats.total_duration_ms < 50
+        assert session.latency_stats.total_duration_ms < AT_ONCE_S * 1000
         assert not fake.requests, "nobody is sent there while the breaker is open"
 
     async def test_row_12_the_version_is_probed_and_then_it_serves_again(
