@@ -15,9 +15,9 @@ from tests.fakes import FakeOllama, Request
 from tests.local_council import PATIENT, LocalCouncil, LocalPc, local_council, stage_of
 
 ALPHA, BETA, CHAIR, THINKER = "alpha:1b", "beta:1b", "chair:1b", "thinker:1b"
-CONNECT_S = 0.4
+CONNECT_S = 0.8
 """Time enough to be answered while other tiers compute; less than to the first token."""
-QUICK = Deadlines(connect_s=CONNECT_S, first_token_s=0.5, stall_s=0.5, generation_s=5.0)
+QUICK = Deadlines(connect_s=CONNECT_S, first_token_s=1.2, stall_s=1.2, generation_s=5.0)
 REQUEST = CouncilRequest(
     query="Why is the sky blue?",
     selected_agents=tuple(AgentSpec(model=model) for model in (ALPHA, BETA, ALPHA)),

@@ -76,6 +76,7 @@ async def test_a_session_is_gone_on_with_and_the_council_sees_what_was_said(
         await expect(page.locator(".sessions > li")).to_have_count(4)
         await expect(page.locator(".sessions > li", has_text="follow-up")).to_have_count(2)
         await page.locator(".sessions > li", has_text="follow-up").first.locator("a").click()
+        await complete(visitor)
         await page.locator("details.earlier summary").click()
         await page.get_by_role("link", name="The session that this one goes on with").click()
         await expect(page.locator("h1")).to_have_text(QUESTION)

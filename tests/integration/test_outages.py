@@ -40,9 +40,9 @@ from tests.sittings import (
 
 pytestmark = pytest.mark.wire
 
-AT_ONCE_S = CONNECT_S
+AT_ONCE_S = CONNECT_S / 2
 """No attempt to connect was waited for, on a machine that computes two other things as well."""
-NOT_LONG_S = 10 * CONNECT_S
+NOT_LONG_S = 5 * CONNECT_S
 """The same, where attempts are waited for: few of them (which `attempts` says exactly)."""
 BUSY = "server busy, please try again.  maximum pending requests exceeded"
 
