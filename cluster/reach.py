@@ -12,9 +12,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 SILENT_S = 11.5
-"""A PC that answers no knock for so long is gone."""
-KNOCK_S = 4.0
-"""How long a knock may take: over a bad cable TCP has to try twice or three times."""
+"""A PC that answers no knock for so long is gone. An answer may take as long: a full cable is slow
+for seconds, and TCP tries a lost knock again after 1, 3 and 7 s."""
 AGAIN_S = 1.0
 """While one is not answered yet, the next one goes after this long."""
 
@@ -33,7 +32,7 @@ Knock = Callable[[Door], Awaitable[bool]]
 async def knock(door: Door) -> bool:
     """Whether somebody answers there now."""
     try:
-        async with asyncio.timeout(KNOCK_S):
+        async with asyncio.timeout(SILENT_S):
             _, writer = await asyncio.open_connection(door.ip, door.port)
     except (OSError, TimeoutError):
         return False
