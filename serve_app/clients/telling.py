@@ -17,6 +17,7 @@ from serve_app.clients.progress import Progress
 
 ANEW = "The answer above broke off; it begins anew:"
 LEAVES_TOOLS = "It was offered tools and calls none: a council answers by itself."
+LEAVES_PICTURES = "Pictures of earlier messages are left out: a council reads only text."
 CODE = "```"
 
 
@@ -29,16 +30,22 @@ class Told:
     is_answer: bool
 
 
+def left_out(tools: bool, pictures: bool) -> list[str]:
+    """What a council is told of its being asked with `tools`, and with `pictures` earlier on."""
+    remarks = ((LEAVES_TOOLS, tools), (LEAVES_PICTURES, pictures))
+    return [remark for remark, is_due in remarks if is_due]
+
+
 class Telling:
     """Of one session: tell it every event, in order, and then how it ended. `exact`: the answer is
     the final one and nothing else, as it is for programs, who have asked for a format; then it
     comes in one piece, and what the chairman writes is part of what happens. `replaced`: something
-    stands before the final answer. `page`: where a person can read all of it. `leaves_tools`: it
-    was offered some."""
+    stands before the final answer. `page`: where a person can read all of it. `remarks` about
+    what it was asked with."""
 
-    def __init__(self, exact: bool, page: str, leaves_tools: bool = False) -> None:
+    def __init__(self, exact: bool, page: str, remarks: Iterable[str] = ()) -> None:
         self.replaced = False
-        self._begins = f"Its page: {page}\n" + (f"{LEAVES_TOOLS}\n" if leaves_tools else "")
+        self._begins = "".join(f"{line}\n" for line in (f"Its page: {page}", *remarks))
         self._wants_exact = exact
         self._progress, self._draft = Progress(), Draft()
         self._said = ""

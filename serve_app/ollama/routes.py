@@ -23,7 +23,7 @@ from serve_app import problems
 from serve_app.clients.council_models import is_council
 from serve_app.clients.side_requests import is_side_request, task_model
 from serve_app.clients.sitting import sitting
-from serve_app.clients.telling import Telling
+from serve_app.clients.telling import Telling, left_out
 from serve_app.configuration import ApiConfig
 from serve_app.ollama import catalogue
 from serve_app.ollama.asks import EmbedAsk, EmbeddingsAsk
@@ -165,7 +165,8 @@ async def _answer(
         session_id = (await council.open(council_request(ask), None, origin)).session_id
         headers[HEADER] = session_id
         exact = config.stream_judged or not ask.stream
-        telling = Telling(exact, page_of(request, session_id), leaves_tools=bool(ask.tools))
+        remarks = left_out(bool(ask.tools), ask.has_images)
+        telling = Telling(exact, page_of(request, session_id), remarks)
         sits = sitting(session_id, council, telling, config.heartbeat_s)
         flow = council_lines(ask, sits, telling)
     else:

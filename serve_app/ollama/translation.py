@@ -9,7 +9,7 @@ from actors.messages.requests import CouncilRequest, ModelOptions
 from cluster.embedded.asks import ChatAsk, GenerateAsk, Options
 from cluster.embedded.exchange import bad_field
 from cluster.embedded.faults import BadAsk
-from serve_app.clients.conversation import conversation
+from serve_app.clients.conversation import Said, conversation
 from serve_app.clients.council_models import mode_of
 from serve_app.ollama.asks import EmbedAsk, EmbeddingsAsk
 from serve_app.ollama.faults import not_found
@@ -38,12 +38,13 @@ def local_chat(ask: ChatAsk | GenerateAsk, model: str) -> LocalChat:
 
 
 def council_request(ask: ChatAsk | GenerateAsk) -> CouncilRequest:
-    """For a council, which leaves tools alone: front ends offer theirs with every question. Raises
-    `InvalidRequest` for a conversation that a council cannot have."""
+    """For a council, which leaves tools alone, and pictures of earlier questions: front ends offer
+    and send theirs with every question. Raises `InvalidRequest` for a conversation that a council
+    cannot have."""
     _check_prompt(ask)
-    if ask.has_images:
+    told = conversation(Said(m.role, m.content, bool(m.images)) for m in ask.conversation)
+    if told.shows_pictures or (isinstance(ask, GenerateAsk) and ask.images):
         raise BadAsk(f'"{ask.model}" does not support images')
-    told = conversation((said.role, said.content) for said in ask.conversation)
     return _made(
         CouncilRequest,
         query=told.query,

@@ -146,6 +146,10 @@ class ChatAsk(Asked):
         return self.offers_tools and self.tool_choice != "auto"
 
     @property
+    def has_images(self) -> bool:
+        return any(said.images for said in self.messages)
+
+    @property
     def orders(self) -> str:
         """The first message, if it is the system's."""
         first = self.messages[0]

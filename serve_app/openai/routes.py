@@ -16,7 +16,7 @@ from cluster.embedded.exchange import while_connected
 from serve_app.clients.council_models import is_council
 from serve_app.clients.local_models import installed
 from serve_app.clients.sitting import sitting
-from serve_app.clients.telling import LEAVES_TOOLS, Telling, answer_of
+from serve_app.clients.telling import Telling, answer_of, left_out
 from serve_app.configuration import ApiConfig
 from serve_app.openai import shapes
 from serve_app.openai.asks import ChatAsk, EmbeddingsAsk
@@ -123,10 +123,11 @@ async def _council(
     session_id = await open_session(request, wanted, council, origin, key, outlives=not ask.stream)
     headers = {HEADER: session_id}
     completion = shapes.Completion(ask.model, now(), {"session_id": session_id})
+    remarks = left_out(ask.offers_tools, ask.has_images)
     if ask.stream:
         talk = Talk(completion, ask.stream_options.include_usage)
         page = page_of(request, session_id)
-        telling = Telling(config.stream_judged, page, leaves_tools=ask.offers_tools)
+        telling = Telling(config.stream_judged, page, remarks)
         sits = sitting(session_id, council, telling, config.heartbeat_s, kept=key is not None)
         return await streamed(talk.council(sits, telling), headers)
     session = await waited(request, wanted, council, session_id)
@@ -134,7 +135,6 @@ async def _council(
     assert session.final_answer is not None
     reason = "length" if session.final_answer.truncated else "stop"
     told = completion.whole({"content": answer}, reason, shapes.council_usage(session))
-    remarks = [LEAVES_TOOLS] if ask.offers_tools else []
     return JSONResponse(told | shapes.of_council(session, remarks=remarks), headers=headers)
 
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from actors.messages.calls import Think
 from actors.messages.chats import LocalChat, LocalEmbedding
 from actors.messages.requests import CouncilRequest, ModelOptions
-from serve_app.clients.conversation import conversation
+from serve_app.clients.conversation import Said, conversation
 from serve_app.clients.council_models import mode_of
 from serve_app.openai.asks import ChatAsk, EmbeddingsAsk, SaidMessage
 from serve_app.openai.faults import Refused
@@ -28,16 +28,17 @@ Made = TypeVar("Made", bound=BaseModel)
 
 
 def council_request(ask: ChatAsk) -> CouncilRequest:
-    """For a council, which leaves tools alone that it may call or not: front ends offer theirs with
-    every question. Raises `InvalidRequest` for a conversation that a council cannot have."""
+    """For a council, which leaves tools alone that it may call or not, and pictures of earlier
+    questions: front ends offer and send theirs with every question. Raises `InvalidRequest` for a
+    conversation that a council cannot have."""
     if ask.n > 1:
         raise Refused("A council gives one answer: n has to be 1.", "n")
     if ask.has_to_call or ask.functions:
         param = "functions" if ask.functions else "tool_choice"
         raise Refused(f"{NO_TOOLS}; ask one of its models by name.", param)
-    if any(said.images for said in ask.messages):
-        raise Refused("A council sees no images; ask one of its models by name.", "messages")
-    told = conversation((said.role, said.text) for said in ask.messages)
+    told = conversation(Said(m.role, m.text, bool(m.images)) for m in ask.messages)
+    if told.shows_pictures:
+        raise Refused("A council sees no pictures; ask one of its models by name.", "messages")
     return _made(
         CouncilRequest,
         query=told.query,

@@ -22,6 +22,7 @@ from openai import AsyncOpenAI, OpenAI
 from actors.messages.procedure import ProcedureDefaults
 from actors.messages.requests import CouncilRequest
 from cluster import api_keys
+from serve_app.clients.telling import LEAVES_PICTURES, LEAVES_TOOLS
 from tests.fakes import FakeModel, FakeOllama, replies
 from tests.fakes.http import Exchange
 from tests.fakes.replies import NDJSON
@@ -39,9 +40,9 @@ ASKED: list[Any] = [
     {"role": "user", "content": [{"type": "text", "text": "And at sunset?"}]},
 ]
 SCHEMA = {"type": "object", "properties": {"answer": {"type": "string"}}, "required": ["answer"]}
-TOOLS: list[Any] = [{"type": "function", "function": {"name": "Read", "parameters": {}}}]
 REFUSED = {"type": "refusal", "refusal": "I would rather not."}
 AUDIO = {"type": "input_audio", "input_audio": {"data": "", "format": "wav"}}
+PICTURE: Any = {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk="}}
 TOOLS: Any = [{"type": "function", "function": {"name": "get_current_timestamp"}}]
 TITLE = """### Task:
 Generate a concise, 3-5 word title with an emoji summarizing the chat history.
@@ -267,8 +268,7 @@ async def test_a_model_by_its_own_name_with_tools_and_pictures(tmp_path: Path) -
         exchange.line({"done": True, "done_reason": "stop", "eval_count": 3})
 
     tools: Any = [{"type": "function", "function": {"name": "weather", "parameters": {}}}]
-    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk="}}
-    look: Any = [{"role": "user", "content": [{"type": "text", "text": "Look"}, picture]}]
+    look: Any = [{"role": "user", "content": [{"type": "text", "text": "Look"}, PICTURE]}]
     caller = FakeModel("caller:1b", ("completion", "tools"))
     async with FakeOllama((*MODELS, caller)) as fake, client(tmp_path, fake) as (asking, _):
         plain = await asking.chat.completions.create(model="caller:1b", messages=look)
@@ -297,6 +297,7 @@ async def test_a_model_by_its_own_name_with_tools_and_pictures(tmp_path: Path) -
         ({"messages": []}, "messages"),
         ({"messages": [{"role": "user", "content": [AUDIO]}]}, "one of 'text', "),
         ({"messages": [{"role": "user", "content": ""}]}, "last message is empty"),
+        ({"messages": [{"role": "user", "content": [PICTURE]}]}, "sees no pictures"),
         ({"temperature": 9}, "temperature"),
         ({"response_format": {"type": "json_schema"}}, "json_schema"),
     ],
@@ -317,6 +318,13 @@ async def test_what_a_council_cannot_do_is_a_bad_request(
         {"tools": TOOLS, "tool_choice": "auto", "parallel_tool_calls": True, "store": False},
         {"max_tokens": -1},  # the way to say "no limit" to llama.cpp's server and LM Studio
         {"messages": [*ASKED, {"role": "assistant", "content": [REFUSED]}, ASKED[-1]]},
+        {
+            "messages": [
+                {"role": "user", "content": [PICTURE]},
+                {"role": "assistant", "content": [REFUSED]},
+                ASKED[-1],
+            ]
+        },
     ],
 )
 async def test_what_clients_send_with_every_question_is_no_reason_to_refuse_it(
@@ -331,6 +339,9 @@ async def test_what_clients_send_with_every_question_is_no_reason_to_refuse_it(
     assert session.final_answer and told.choices[0].message.content == session.final_answer.content
     assert not any("tools" in chat.json for chat in fake.chats)
     assert all(chat.json["options"].get("num_predict", 1) > 0 for chat in fake.chats)
+    shows_pictures = "image_url" in str(sent)
+    wanted = [LEAVES_TOOLS] * ("tools" in sent) + [LEAVES_PICTURES] * shows_pictures
+    assert told.council["notices"] == wanted  # type: ignore[attr-defined]
     if "messages" in sent:
         assert session.earlier[-1].answer == REFUSED["refusal"]
 

@@ -1,5 +1,7 @@
 """What the protocols of other people's clients share."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 from actors.errors import InvalidRequest
 from actors.messages.events import CHAIRMAN
 from actors.messages.requests import Turn
-from serve_app.clients.conversation import BEGAN, Conversation, conversation
+from serve_app.clients.conversation import BEGAN, UNSEEN, Conversation, Said, conversation
 from serve_app.clients.council_models import is_council, mode_of
 from serve_app.clients.progress import Progress
 from tests.scripted import ScriptedPool
@@ -30,12 +32,18 @@ from tests.unit.test_modes import council, request
             [("user", "a"), ("assistant", ""), ("tool", "7"), ("assistant", "b"), ("user", "c")],
             Conversation("c", (Turn(query="a", answer="(A tool told: 7)\n\nb"),)),
         ),
+        (
+            [("user", "Who is it?", True), ("assistant", "A cat."), ("user", "Its name?")],
+            Conversation("Its name?", (Turn(query=f"Who is it?\n\n{UNSEEN}", answer="A cat."),)),
+        ),
+        ([("user", "", True)], Conversation("", shows_pictures=True)),
+        ([("user", "a", True), ("user", "b")], Conversation("a\n\nb", shows_pictures=True)),
     ],
 )
 def test_a_conversation_is_a_question_with_what_was_said_before(
-    messages: list[tuple[str, str]], told: Conversation
+    messages: list[tuple[Any, ...]], told: Conversation
 ) -> None:
-    assert conversation(messages) == told
+    assert conversation(Said(*message) for message in messages) == told
 
 
 @pytest.mark.parametrize(
@@ -50,7 +58,7 @@ def test_a_conversation_is_a_question_with_what_was_said_before(
 )
 def test_what_is_no_question_is_refused(messages: list[tuple[str, str]], why: str) -> None:
     with pytest.raises(InvalidRequest, match=why):
-        conversation(messages)
+        conversation(Said(*message) for message in messages)
 
 
 @given(
@@ -59,7 +67,7 @@ def test_what_is_no_question_is_refused(messages: list[tuple[str, str]], why: st
     )
 )
 def test_no_word_is_lost(messages: list[tuple[str, str]]) -> None:
-    asked = conversation([*messages, ("user", "last")])
+    asked = conversation(Said(*message) for message in [*messages, ("user", "last")])
     whole = "\n".join(
         [asked.instructions or "", *(f"{t.query}\n{t.answer}" for t in asked.earlier), asked.query]
     )

@@ -18,6 +18,8 @@ from actors.errors import QueueFull
 from actors.messages.procedure import ProcedureDefaults
 from cluster.embedded.protocol import gathered
 from cluster.pool import PoolConfig
+from serve_app.clients.conversation import UNSEEN
+from serve_app.clients.telling import LEAVES_PICTURES
 from serve_app.configuration import ApiConfig
 from tests.fake_council import MODEL, FakeCouncil, api
 from tests.fakes import FakeModel, FakeOllama, replies
@@ -213,6 +215,17 @@ class TestTheCouncil:
         wanted = {"temperature": 0.5, "seed": 7, "num_predict": 9, "stop": ["X"]}
         assert wanted.items() <= sent["options"].items()
         assert "Like a pirate." in json.dumps(sent["messages"])
+
+    async def test_a_picture_of_an_earlier_question_is_left_out(self, place: Place) -> None:
+        said: Any = [
+            {"role": "user", "content": "Who is it?", "images": ["aGk="]},
+            {"role": "assistant", "content": "A cat."},
+            *SKY,
+        ]
+        told = await place.client.chat("council-fast", said)
+        assert told.message.content and LEAVES_PICTURES in (told.message.thinking or "")
+        sent = json.dumps([chat.json["messages"] for chat in place.fake.chats[-3:]])
+        assert UNSEEN in sent and "aGk=" not in sent
 
     async def test_generate_asks_it_too(self, place: Place) -> None:
         told = await place.client.generate("council", "Why?", system="Be brief.")

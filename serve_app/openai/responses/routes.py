@@ -1,6 +1,7 @@
 """The routes of the Responses API, under `/v1/responses`."""
 
 import secrets
+from collections.abc import Iterable
 from contextlib import aclosing
 
 from fastapi import APIRouter
@@ -14,7 +15,7 @@ from actors.messages.sessions import CouncilSession
 from cluster.council import Council
 from cluster.embedded.exchange import while_connected
 from serve_app.clients.sitting import sitting
-from serve_app.clients.telling import LEAVES_TOOLS, Telling, answer_of
+from serve_app.clients.telling import Telling, answer_of, left_out
 from serve_app.configuration import ApiConfig
 from serve_app.openai.asks import ChatAsk
 from serve_app.openai.faults import Refused
@@ -124,15 +125,15 @@ async def _council(
     outlives = ask.background or not ask.stream
     session_id = await open_session(request, wanted, council, origin, key, outlives)
     outline = Outline(session_id, ask.model, now(), asked_for(ask, stored=True))
+    remarks = left_out(chat.offers_tools, chat.has_images)
     if ask.stream:
         kept = ask.background or key is not None
-        return await _told(request, outline, council, config, kept, chat.offers_tools)
+        return await _told(request, outline, council, config, kept, remarks)
     if ask.background:
         session = await council.session(session_id)
     else:
         session = await waited(request, wanted, council, session_id)
         answer_of(session)  # raises where there is none
-    remarks = [LEAVES_TOOLS] if chat.offers_tools else []
     return _answer(council_response(outline, session, remarks=remarks), session_id)
 
 
@@ -142,10 +143,10 @@ async def _told(
     council: Council,
     config: ApiConfig,
     kept: bool,
-    leaves_tools: bool = False,
+    remarks: Iterable[str] = (),
 ) -> Response:
     """A council's response as a stream."""
-    telling = Telling(config.stream_judged, page_of(request, outline.name), leaves_tools)
+    telling = Telling(config.stream_judged, page_of(request, outline.name), remarks)
     sits = sitting(outline.name, council, telling, config.heartbeat_s, kept)
     talk = Talk(outline)
     headers = {HEADER: outline.name}
