@@ -86,13 +86,25 @@ SessionName = Annotated[
 """A session's UUID."""
 
 
+Metadata = Annotated[
+    dict[
+        Annotated[str, StringConstraints(min_length=1, max_length=64)],
+        Annotated[str, StringConstraints(max_length=512)],
+    ],
+    Field(max_length=16),
+]
+"""What a client notes for itself. Bounds as OpenAI's:
+https://platform.openai.com/docs/api-reference/responses/create#responses-create-metadata"""
+
+
 class CouncilRequest(Message):
     """A question for the council. Agents and chairman may be left out: the configured council sits.
 
     `follows`: the session that this question goes on with; the council sees what was said there,
     and is the same unless the request names another. `earlier`: the same for a conversation that
     took place elsewhere, oldest first. `instructions`: what the client's own system message says,
-    for all who answer, judge, and write. `answer`: the form of the final answer.
+    for all who answer, judge, and write. `answer`: the form of the final answer. `metadata` is kept
+    with the session, and told to no model.
 
     How many agents and how long a query may be are settings, checked by the facade.
     `cache=False`: no model call is answered from the cache; what models say anew is kept there.
@@ -106,6 +118,7 @@ class CouncilRequest(Message):
     earlier: tuple[Turn, ...] | None = Field(default=None, max_length=50)
     instructions: str | None = Field(default=None, max_length=32_000)
     answer: AnswerForm | None = None
+    metadata: Metadata | None = None
     deadline_s: Number | None = Field(default=None, gt=0, le=86_400, allow_inf_nan=False)
     cache: StrictBool = True
 

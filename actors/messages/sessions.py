@@ -19,7 +19,7 @@ from actors.messages.events import (
 from actors.messages.message import Message
 from actors.messages.prices import CloudCost
 from actors.messages.procedure import Procedure
-from actors.messages.requests import Turn
+from actors.messages.requests import Metadata, Turn
 
 SessionStage = Literal["pending", "opinions", "review", "synthesis", "complete", "error"]
 
@@ -210,6 +210,8 @@ class CouncilSession(Message):
     """The session that this one goes on with."""
     earlier: tuple[Turn, ...] = ()
     """What was said before the question, oldest first; models see what fits their context."""
+    metadata: Metadata = {}
+    """What the client noted for itself."""
     cloud_cost: CloudCost | None = None
     """None before the first answer, and where there is no table of prices."""
     joules: float | None = Field(

@@ -14,7 +14,12 @@ pytest.importorskip("openai")
 
 import openai
 from openai import OpenAI
-from openai.types.responses import Response, ResponseStreamEvent
+from openai.types.responses import (
+    Response,
+    ResponseInputMessageItem,
+    ResponseOutputMessage,
+    ResponseStreamEvent,
+)
 
 from actors.messages.procedure import ProcedureDefaults
 from serve_app.clients.telling import LEAVES_TOOLS
@@ -72,7 +77,8 @@ async def test_a_response_is_a_session_that_is_had_again_gone_on_with_and_remove
     assert session.final_answer is not None
     assert first.output_text == again.output_text == session.final_answer.content
     assert first.id == f"resp_{session.session_id}" and first.metadata == {"chat": "4711"}
-    assert again.to_dict() == {**first.to_dict(), "metadata": {}}  # which is kept nowhere
+    assert again.to_dict() == first.to_dict() and session.metadata == {"chat": "4711"}
+    assert not any("4711" in chat.body.decode() for chat in fake.chats)
     assert first.usage is not None and first.usage.total_tokens == session.token_usage.total_tokens
     thought = first.usage.output_tokens - session.final_answer.completion_tokens
     assert first.usage.output_tokens_details.reasoning_tokens == thought > 0
@@ -223,6 +229,26 @@ async def test_who_leaves_a_stream_ends_it_unless_it_was_in_the_background(tmp_p
         assert told.council["notices"] == [LEAVES_TOOLS]
         await asking.responses.cancel(told.id)
     assert ended.status == last.response.status == "cancelled" and last.type == "response.failed"
+
+
+async def test_what_a_council_was_asked_is_had_in_pages(tmp_path: Path) -> None:
+    said: Any = [
+        {"role": "user", "content": "Why is the sky blue?"},
+        {"role": "assistant", "content": "Rayleigh."},
+        {"role": "user", "content": "And at sunset?"},
+    ]
+    async with FakeOllama(MODELS) as fake, client(tmp_path, fake) as (asking, _):
+        told = await asking.responses.create(model="council-fast", input=said)
+        items = asking.responses.input_items
+        newest = [item async for item in items.list(told.id, limit=2)]
+        oldest = (await items.list(told.id, order="asc")).data
+        with pytest.raises(openai.BadRequestError, match="no such item"):
+            await items.list(told.id, after="msg_1")
+    assert [item.id for item in reversed(newest)] == [item.id for item in oldest]
+    texts = [(item.role, item.content[0].text) for item in oldest]  # type: ignore[union-attr]
+    assert texts == [(one["role"], one["content"]) for one in said]
+    assert isinstance(oldest[0], ResponseInputMessageItem)
+    assert isinstance(oldest[1], ResponseOutputMessage)
 
 
 async def test_its_own_retry_opens_no_second_council_nor_does_a_title(tmp_path: Path) -> None:

@@ -84,6 +84,7 @@ class TestTranslation:
         ask = asked(
             text=text, temperature=0.5, top_p=0.9, max_output_tokens=50, instructions="Be brief.",
             model="council-thorough", previous_response_id=f"resp_{FORMER}",
+            metadata={"chat": "4711"},
         )  # fmt: skip
         request = council_asked(ask, chat_of(ask))
         again = asked_again(request)

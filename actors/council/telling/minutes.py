@@ -75,6 +75,7 @@ def view(
         queue=queue,
         follows=session.started.request.follows,
         earlier=session.started.request.earlier or (),
+        metadata=session.started.request.metadata or {},
         cloud_cost=cloud_cost(usage, prices) if prices and usage.total_tokens else None,
         joules=session_joules(heard),
     )

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from actors.messages.requests import Metadata
 from cluster.embedded.asks import Asked
 
 
@@ -107,7 +108,7 @@ class ResponsesAsk(Asked):
     reasoning: Reasoning = Reasoning()
     tools: tuple[FunctionTool, ...] = ()
     tool_choice: str | dict[str, Any] = "auto"
-    metadata: dict[str, str] = Field(default={}, max_length=16)
+    metadata: Metadata = {}
     n: int = 1
     conversation: Any = None
     prompt: Any = None

@@ -3,14 +3,15 @@
 import secrets
 from collections.abc import Iterable
 from contextlib import aclosing
+from typing import Annotated, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from actors.errors import SessionNotFound
 from actors.messages.events import SessionStarted
-from actors.messages.requests import Origin
+from actors.messages.requests import CouncilRequest, Origin
 from actors.messages.sessions import CouncilSession
 from cluster.council import Council
 from cluster.embedded.exchange import while_connected
@@ -29,6 +30,7 @@ from serve_app.openai.opening import (
     with_known_tools,
 )
 from serve_app.openai.responses.asks import ResponsesAsk
+from serve_app.openai.responses.inputs import asked_items, page_of_items
 from serve_app.openai.responses.shapes import (
     Outline,
     asked_for,
@@ -80,6 +82,20 @@ async def retrieve(
         sentence = "A response is told from its beginning: its pieces are not the same each time."
         raise Refused(sentence, "starting_after")
     return await _told(request, outline, council, config, kept=True)
+
+
+@router.get("/{name}/input_items")
+async def input_items(
+    name: str,
+    council: CouncilAtHand,
+    after: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    order: Literal["asc", "desc"] = "desc",
+) -> Response:
+    """What a council was asked, in pages: `after` is the id of the last item of the one before."""
+    session = await council.session(_session_id(name))
+    items = asked_items(session.session_id, await _asked(session, council))
+    return _answer(page_of_items(items, after, limit, order), session.session_id)
 
 
 @router.post("/{name}/cancel")
@@ -154,11 +170,15 @@ async def _told(
 
 
 async def _kept(session: CouncilSession, council: Council) -> Outline:
+    return kept_outline(session, await _asked(session, council))
+
+
+async def _asked(session: CouncilSession, council: Council) -> CouncilRequest:
     """Of a session that is there: its record begins with what was asked."""
     async with aclosing(council.events(session.session_id)) as events:  # type: ignore[type-var]
         async for event in events:
             if isinstance(event, SessionStarted):
-                return kept_outline(session, event.request)
+                return event.request
     raise AssertionError("a session's record begins with what was asked")
 
 

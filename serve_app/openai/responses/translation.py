@@ -71,7 +71,7 @@ def chat_of(ask: ResponsesAsk) -> ChatAsk:
 
 def council_asked(ask: ResponsesAsk, chat: ChatAsk) -> CouncilRequest:
     """For a council. Raises `InvalidRequest` for a conversation that a council cannot have."""
-    wanted = council_request(chat)
+    wanted = council_request(chat).model_copy(update={"metadata": ask.metadata or None})
     if ask.previous_response_id is None:
         return wanted
     if (former := session_of(ask.previous_response_id)) is None:
@@ -94,6 +94,7 @@ def asked_again(request: CouncilRequest) -> ResponsesAsk:
         input=(),
         instructions=request.instructions,
         previous_response_id=response_id(request.follows) if request.follows else None,
+        metadata=request.metadata or {},
         temperature=options.temperature,
         top_p=options.top_p,
         max_output_tokens=options.num_predict,
