@@ -161,8 +161,9 @@ class ReviewHeard(AnswerEvent):
     """A review as it was read: votes that count, and what was rejected with the reason: in English,
     and in the same order by codes (`rejections`), which sessions of old have not. No vote =
     abstention. `content` is the model's own text. `about`: the one opinion that was judged, None =
-    all others at once; `order`: whose opinions were shown, in that order; `repaired` = the ballot
-    was asked for once more, since the first could not be read."""
+    all others at once; `order`: whose opinions were shown, in that order; `labels`: agent_id → the
+    letter by which its opinion goes here, for all judges the same; `repaired` = the ballot was
+    asked for once more, since the first could not be read."""
 
     kind: Literal["review"] = "review"
     content: str
@@ -172,6 +173,7 @@ class ReviewHeard(AnswerEvent):
     about: str | None = None
     own: OwnAnswer = "excluded"
     order: tuple[str, ...] = ()
+    labels: dict[str, str] = {}
     repaired: bool = False
 
 

@@ -56,7 +56,8 @@ class Review(Message):
     """Empty `rankings` = abstention; `rejected` says why, `rejections` the same by codes, where the
     session is not of old. `own_answer`: whether the reviewer's own
     opinion was hidden from it, or shown and not to be judged; `order`: whose opinions it was shown,
-    in that order; `repaired` = its ballot was asked for twice. `critique`: its own words.
+    in that order; `labels`: agent_id → the letter by which an opinion goes in the judges' words and
+    in `rejected`; `repaired` = its ballot was asked for twice. `critique`: its own words.
     `cached` = all of its calls were."""
 
     reviewer_id: str
@@ -75,6 +76,7 @@ class Review(Message):
     critique: str = ""
     own_answer: OwnAnswer = "excluded"
     order: tuple[str, ...] = ()
+    labels: dict[str, str] = {}
     repaired: bool = False
     cached: bool = False
     saved_tokens: int = 0

@@ -121,6 +121,7 @@ const FIELDS = {
   extra_forbidden: "Ce champ n’existe pas.",
   tuple_type: "Doit être une liste.",
   model_attributes_type: "Doit être un objet.",
+  dict_type: "Doit être un objet.",
   unwritable: "Contient un caractère qui ne peut être écrit.",
   blank: "La question est vide.",
   question_too_long: "La question est trop longue : au plus {0} caractères.",

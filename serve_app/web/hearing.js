@@ -127,5 +127,12 @@ export function lostVotes(hearing, id) {
   };
 }
 
+/** By which label whose opinion went among the judges: [label, seat's id] each, in order. Sessions of old
+ * do not say. */
+export function labelsOf(hearing) {
+  const labels = Object.entries(hearing.reviews.at(-1)?.labels ?? {});
+  return labels.map(([id, label]) => [label, id]).sort(([one], [other]) => one.localeCompare(other));
+}
+
 /** The seat's name; the chairman and seats that nobody knows of go by their id. */
 export const nameOf = (hearing, id) => hearing.seats.get(id)?.name ?? id;

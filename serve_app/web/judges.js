@@ -2,7 +2,7 @@
 
 import { agreementText, callText, rejectionText } from "./codes.js";
 import { element, fill, table } from "./dom.js";
-import { lostVotes, nameOf, votes } from "./hearing.js";
+import { labelsOf, lostVotes, nameOf, votes } from "./hearing.js";
 import { number, say } from "./words.js";
 
 function whyNot(hearing, id) {
@@ -28,7 +28,9 @@ export function showMatrix(box, hearing) {
     ...judged.map((seat) => cell(hearing, judge, seat, given.get(judge)?.get(seat), why)),
   ];
   const head = [say("reviewer"), ...judged.map((id) => nameOf(hearing, id))];
+  const labels = labelsOf(hearing).map(([label, id]) => `${label} = ${nameOf(hearing, id)}`).join(", ");
   fill(box, element("h2", {}, say("review")), table(say("whoGave"), head, judges.map(row), "matrix"), why,
+    labels ? element("p", { class: "quiet labels" }, say("labels", labels)) : null,
     element("ul", { class: "abstentions" }, judges.filter((id) => !given.get(id)?.size).map((id) =>
       element("li", {}, `${nameOf(hearing, id)} ${say("abstains", whyNot(hearing, id) || say("noReason"))}`))));
   if (focused) box.querySelector(`[data-cell="${CSS.escape(focused)}"]`)?.focus();

@@ -38,6 +38,10 @@ async def test_a_question_is_asked_watched_and_answered(tmp_path: Path, visit: V
         await expect(page.locator("p.why strong")).to_have_text(
             await score.get_attribute("aria-label") + ": "
         )
+        seats = await page.locator("table.matrix thead th").all_text_contents()
+        labels = await page.locator("p.labels").text_content()
+        assert labels and all(f"{label} = " in labels for label in "ABC")
+        assert all(f" = {seat}" in labels for seat in seats[1:])
         await expect(page.locator("table.ranking tbody tr")).to_have_count(3)
         await expect(page.locator("table.tokens tbody tr").last).to_contain_text("Total")
         assert await page.locator("figure.chart table tbody tr").count() >= 7

@@ -245,6 +245,15 @@ def test_reviews_are_a_matrix_with_abstentions_and_reasons_where_they_are_wanted
     assert "Of Alpha's ballot does not count: a score of 11" in whole and "--reasons" not in whole
 
 
+def test_judges_words_can_be_read_by_who_is_meant_by_which_label() -> None:
+    ballot, absence = BALLOTS
+    labelled = {**ballot, "labels": {"agent_1": "B", "agent_2": "A"}}
+    whole = drawn(matrix(sitting(OPINIONS, REVIEW, labelled, absence), with_reasons=True))
+    assert "The judges saw the answers without names: A = Beta, B = Alpha." in whole
+    old = drawn(matrix(sitting(OPINIONS, REVIEW, *BALLOTS), with_reasons=True))
+    assert "without names" not in old
+
+
 def test_a_judge_that_gives_no_reasons_is_quoted_without_its_ballot() -> None:
     ballot = '{"rankings": [{"agent_id": "A", "score": 8}]}'
     review = {

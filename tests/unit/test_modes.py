@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from actors.chairman import ChairmanActor
+from actors.council.telling.export import markdown
 from actors.messages.calls import CallFailed, GenerateCall
 from actors.messages.configs import OrchestratorConfig
 from actors.messages.events import AnswerEvent, ReviewDelta, StoredEvent
@@ -168,6 +170,17 @@ class TestStandard:
         assert shared[0] == shared[1], "reviewers of one model share all but the task"
         for review in session.reviews:
             assert review.reviewer_id not in {vote.agent_id for vote in review.rankings}
+
+    async def test_by_its_labels_one_knows_whom_a_judge_means(self, tmp_path: Path) -> None:
+        session, calls, _ = await sat(tmp_path, request())
+        (labels,) = {tuple(review.labels.items()) for review in session.reviews}
+        assert sorted(label for _, label in labels) == ["A", "B", "C"]
+        shown = [call.messages[1].content for call in calls if stage_of_call(call) == "review"]
+        for agent_id, label in labels:
+            block = re.compile(rf"^Response {label}:\n<[^>]+>\n?Opinion of {agent_id}\b", re.M)
+            assert sum(bool(block.search(prompt)) for prompt in shown) >= 2
+        told = markdown(session)
+        assert all(f" {label} = " in told for _, label in labels)
 
     async def test_no_seat_profits_from_its_place(self, tmp_path: Path) -> None:
         """Four models, each reviewer another row of the square: no answer is always the first."""

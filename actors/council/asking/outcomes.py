@@ -63,10 +63,11 @@ def opinion(session: Session, agent_id: str, said: Said) -> OpinionHeard:
 
 def review(session: Session, task: Task, said: Said, repaired: bool = False) -> ReviewHeard:
     """The ballot as it was read; what cannot be read is an abstention with its reasons."""
-    own = briefs.label_of(session)[task.reviewer]
+    labels = briefs.label_of(session)
     votable = review_briefs.votable(session, task)
     written, ballot_text = said.answer.content, said.answer.follow_up
-    ballot = read_ballot(written if ballot_text is None else ballot_text, votable, own)
+    told = written if ballot_text is None else ballot_text
+    ballot = read_ballot(told, votable, labels[task.reviewer])
     critique = "" if ballot_text is None else written
     return ReviewHeard(
         **_answer(session, task.reviewer, session.seat(task.reviewer).model, said),
@@ -77,6 +78,7 @@ def review(session: Session, task: Task, said: Said, repaired: bool = False) -> 
         about=task.about,
         own="excluded" if review_briefs.own_label(session, task) else "hidden",
         order=review_briefs.shown(session, task),
+        labels=labels,
         repaired=repaired,
     )
 

@@ -7,7 +7,7 @@ nothing. The exact text is in the JSON export.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 from actors.council.telling.cost import energy
 from actors.council.telling.provenance import provenance
@@ -28,7 +28,7 @@ def markdown(session: CouncilSession) -> str:
         *_answer(session.final_answer, names),
         *_ranking(session, names),
         *_section("Opinions", (_opinion(opinion) for opinion in session.opinions)),
-        *_section("Reviews", (_review(review, names) for review in session.reviews)),
+        *_section("Reviews", _reviews(session.reviews, names)),
         *_troubles(session, names),
         *_costs(session),
     ]
@@ -96,6 +96,14 @@ def _opinion(opinion: Opinion) -> str:
     written = f"### {_inline(opinion.agent_name)}\n\n{facts}\n\n{_quote(opinion.content)}"
     again = f"\n\nWritten again:\n\n{_quote(opinion.revision)}" if opinion.revision else ""
     return written + again
+
+
+def _reviews(reviews: Sequence[Review], names: dict[str, str]) -> Iterator[str]:
+    labels = sorted((label, a) for a, label in reviews[-1].labels.items()) if reviews else ()
+    if labels:
+        told = (f"{label} = {_inline(names.get(a, a))}" for label, a in labels)
+        yield f"The judges saw the answers without names: {', '.join(told)}."
+    yield from (_review(review, names) for review in reviews)
 
 
 def _review(review: Review, names: dict[str, str]) -> str:

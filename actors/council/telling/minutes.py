@@ -225,6 +225,7 @@ def _review(session: Session, heard: tuple[ReviewHeard, ...]) -> Review:
         critique="\n\n".join(event.content for event in heard),
         own_answer=heard[-1].own,
         order=tuple(agent_id for event in heard for agent_id in event.order),
+        labels=heard[-1].labels,
         repaired=any(event.repaired for event in heard),
         **_spoken(*heard),
     )

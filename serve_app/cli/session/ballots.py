@@ -11,12 +11,13 @@ _BALLOT = re.compile(r'^(?:```(?:json)?\s*)?\{\s*"rankings".*', re.MULTILINE | r
 @dataclass(frozen=True)
 class Ballots:
     """`given`: judge → judged → vote; `refused`: judge → why votes of its own do not count, or why
-    it was absent; `words`: judge → what it wrote beside its ballot; `one_by_one`: each review is of
-    one opinion. Seats by id."""
+    it was absent; `words`: judge → what it wrote beside its ballot; `labels`: whose opinion went
+    there by which label; `one_by_one`: each review is of one opinion. Seats by id."""
 
     given: dict[str, dict[str, Mapping[str, Any]]] = field(default_factory=dict)
     refused: dict[str, tuple[str, ...]] = field(default_factory=dict)
     words: dict[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
     one_by_one: bool = False
 
     @property
@@ -36,6 +37,7 @@ def cast(ballots: Ballots, review: Mapping[str, Any]) -> Ballots:
         ballots,
         given={**ballots.given, judge: {**ballots.given.get(judge, {}), **votes}},
         words={**ballots.words, judge: _beside(ballots.words.get(judge, ""), review)},
+        labels=review.get("labels") or ballots.labels,
         one_by_one=ballots.one_by_one or bool(review.get("about")),
     )
     return refuse(ballots, judge, *review.get("rejected", ()))

@@ -35,8 +35,11 @@ def abstentions(hearing: Hearing) -> Iterator[str]:
 
 
 def reasons(hearing: Hearing) -> Iterator[str]:
-    """A line a vote, and what the judge wrote where no vote has a reason of its own; and what of a
-    ballot does not count."""
+    """By which labels the judges speak of whom; a line a vote, and what the judge wrote where no
+    vote has a reason of its own; and what of a ballot does not count."""
+    if labels := sorted((label, seat) for seat, label in hearing.ballots.labels.items()):
+        told = ", ".join(f"{label} = {name_of(hearing, seat)}" for label, seat in labels)
+        yield f"The judges saw the answers without names: {told}."
     for judge in _judges(hearing):
         votes = hearing.ballots.given.get(judge) or {}
         words = hearing.ballots.words.get(judge)
