@@ -2,7 +2,6 @@
 
 import json
 import math
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -11,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+
+from tests.ports import port_for_later
 
 MONITORING = Path(__file__).parents[1] / "monitoring"
 BOUND_S = 20.0
@@ -68,9 +69,7 @@ def finite(values: list[float]) -> bool:
 @contextmanager
 def scraping(config: Path) -> Iterator[Prometheus]:
     """Runs on a free port of loopback; its data is beside `config`."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    address = f"127.0.0.1:{port_for_later()}"
     program = subprocess.Popen(
         [
             *("prometheus", f"--config.file={config}", f"--web.listen-address={address}"),

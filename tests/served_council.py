@@ -1,11 +1,12 @@
 """The real council over a Ray that runs already: its actors, and HTTP on a port of its own."""
 
-import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx
+
+from tests.ports import port_for_later
 
 
 @contextmanager
@@ -20,13 +21,13 @@ def served_council() -> Iterator[str]:
     from serve_app import app
     from serve_app.deploy import api_config
 
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        free_port = probe.getsockname()[1]
-    settings = Settings.having(port=free_port)
+    settings = Settings.having(port=port_for_later())
     orchestrator = head.start_council(settings)
     app.run(
-        lambda: RayCouncil(head.find_orchestrator), api_config(settings), settings.host, free_port
+        lambda: RayCouncil(head.find_orchestrator),
+        api_config(settings),
+        settings.host,
+        settings.port,
     )
     ready = f"{settings.api_url}/health/ready"
     until = time.monotonic() + 60

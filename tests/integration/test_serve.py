@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -15,6 +14,7 @@ from mcp import Client
 
 from serve_app.configuration import ApiConfig
 from tests.fake_council import TalkingCouncil
+from tests.ports import port_for_later
 from tests.ray_processes import actor_process
 
 pytestmark = pytest.mark.integration
@@ -28,9 +28,7 @@ def url(local_ray: None) -> Iterator[str]:
 
     from serve_app import app
 
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = port_for_later()
     app.run(TalkingCouncil, ApiConfig("1", "3.11", "2.60"), "127.0.0.1", port)
     yield f"http://127.0.0.1:{port}"
     serve.shutdown()

@@ -5,7 +5,6 @@ import re
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from cluster.secret_files import KEY, TOKEN
 from cluster.settings import Settings
 from serve_app.cli.service import service_of
 from serve_app.cli.units import unit
+from tests.ports import port_for_later
 
 pytestmark = pytest.mark.integration
 
@@ -48,9 +48,7 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def text_of_unit(home: Path, checkout: Path) -> str:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    words = ("up", "--no-models", "--port", str(port))
+    words = ("up", "--no-models", "--port", str(port_for_later()))
     service = service_of(words, Settings.having(home=home), None, None)
     return unit(replace(service, checkout=checkout))
 

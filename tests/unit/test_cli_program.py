@@ -1,7 +1,6 @@
 """The commands as typed: help that teaches, mistakes in plain words, no traceback."""
 
 import os
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from typer.testing import CliRunner
 from actors.store import session_file
 from serve_app import __main__
 from serve_app.cli.program import program
+from tests.ports import port_for_later
 
 runner = CliRunner()
 COMMANDS = (
@@ -25,6 +25,10 @@ COMMANDS = (
 
 @pytest.fixture(autouse=True)
 def own_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """And no setting that another test, or whoever runs them, has in the environment."""
+    for name in os.environ:
+        if name.startswith(("COUNCIL_", "OLLAMA_")):
+            monkeypatch.delenv(name)
     monkeypatch.setenv("COUNCIL_HOME", str(tmp_path))
     monkeypatch.setenv("COUNCIL_PORT", "9")  # nobody listens there
 
@@ -131,9 +135,7 @@ def test_rows_28_and_47_up_refuses_a_store_in_plain_words_before_it_starts_anyth
         with closing(sqlite3.connect(store)) as connection:
             connection.execute("PRAGMA user_version = 7")
     before = store.read_bytes()
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    assert typed(monkeypatch, "up", "--no-models", "--port", str(port)) == 1
+    assert typed(monkeypatch, "up", "--no-models", "--port", str(port_for_later())) == 1
     shown = capsys.readouterr().err
     assert all(words in shown for words in said) and "Traceback" not in shown
     assert store.read_bytes() == before
