@@ -125,7 +125,7 @@ const WORDS = {
   writtenAgain: ["Written again after the reviews", "Réécrit après les évaluations"],
   inItsWords: ["Its review in its own words", "Son évaluation, mot à mot"],
   whoGave: ["Who gave whom what", "Qui a noté qui"],
-  labels: ["The judges saw the answers without names: {0}.", "Les évaluateurs ont vu les réponses sans noms : {0}."],
+  labels: ["The judges saw the answers without names: {0}.", "Les juges ont vu les réponses sans noms : {0}."],
   whoGaveHint: ["Point at a score, or move to it with the keyboard, to read why.", "Pointez une note, ou atteignez-la au clavier, pour lire pourquoi."],
   reviewer: ["Judge", "Juge"],
   gave: ["{0} gave {1} {2} of 10", "{0} a donné à {1} {2} sur 10"],
