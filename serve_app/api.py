@@ -19,6 +19,7 @@ from actors.meters.registry import MeterRegistry
 from cluster.council import Council
 from serve_app.access import Gate
 from serve_app.attempts import Attempts
+from serve_app.bodies import Large
 from serve_app.configuration import ApiConfig
 from serve_app.edge import install
 from serve_app.hosts import KnownHosts
@@ -46,6 +47,10 @@ CLIENT_HEADERS = (
     "OpenAI-Beta", "OpenAI-Organization", "OpenAI-Project", "User-Agent", "X-Requested-With",
     *(f"X-Stainless-{name}" for name in STAINLESS),
 )  # fmt: skip
+WITH_PICTURES = (
+    "/v1/chat/completions", "/v1/responses", "/ollama/api/chat", "/ollama/api/generate",
+)  # fmt: skip
+"""Ends of paths to which other people's clients send pictures, those of earlier questions too."""
 EXPOSED = ("Location", "Retry-After", "X-Request-ID", "Mcp-Session-Id", "X-Council-Session")
 STREAM = "/api/council/sessions/{session_id}/events"
 SECURITY_SCHEMES = {
@@ -101,7 +106,7 @@ def build_api(
     if config.cors_origins:
         _allow_origins(app, config.cors_origins)
     app.add_middleware(KnownHosts, hosts=config.hosts)
-    install(app, config.max_body)
+    install(app, config.max_body, Large(WITH_PICTURES))
     app.add_middleware(Metered, outlet=Outlets(app.state.meters, *((outlet,) if outlet else ())))
     return app
 

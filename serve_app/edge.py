@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from actors.errors import CouncilError
 from actors.telemetry.about import About, speaking_of
 from serve_app import problems
-from serve_app.bodies import MAX_BODY, StrictBodies
+from serve_app.bodies import MAX_BODY, Large, StrictBodies
 
 MAX_HEADERS = 100
 MAX_HEADER_BYTES = 32 * 1024
@@ -34,10 +34,10 @@ _SESSION = re.compile(r"(?<=/)[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{1
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._\-]{1,64}", re.ASCII)
 
 
-def install(app: FastAPI, max_body: int = MAX_BODY) -> None:
+def install(app: FastAPI, max_body: int = MAX_BODY, large: Large = Large()) -> None:  # noqa: B008
     """Call once, after every other `add_middleware`: only who counts may stand outside `Edge`."""
     problems.add_handlers(app)
-    app.user_middleware.append(Middleware(StrictBodies, max_body=max_body))
+    app.user_middleware.append(Middleware(StrictBodies, max_body=max_body, large=large))
     app.add_middleware(Edge)
 
 

@@ -57,7 +57,7 @@ def _text(raw: bytes) -> str:
 def _check_depth(text: str) -> None:
     depth = 0
     for match in _STRING_OR_BRACKET.finditer(text):
-        token = match[0]
+        token = text[match.start()]  # a whole string may be megabytes
         if token in "[{":
             depth += 1
             if depth > MAX_DEPTH:

@@ -1,6 +1,8 @@
 """A whole council on a local Ray: orchestrator, chairman and agents as actors, HTTP over Serve."""
 
+import base64
 import json
+import random
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -94,6 +96,25 @@ def test_lines_of_the_log_land_in_the_workers_file_once(url: str) -> None:
     [line] = [json.loads(line) for line in lines if "pc1 is serving" in line]
     assert (line["pc"], line["process"]) == ("pc1", "orchestrator")
     assert (line["level"], line["logger"]) == ("INFO", "cluster.duties")
+
+
+def test_a_photograph_reaches_the_model_whole(url: str, fake_ollama: FakeOllama) -> None:
+    """10 MB of it, through the API, Ray's object store and the agent, to Ollama."""
+    photograph = base64.b64encode(random.Random(1).randbytes(10_000_000)).decode()
+    parts = [
+        {"type": "text", "text": "Who is it?"},
+        {"type": "image_url", "image_url": {"url": f"data:image/jpeg;base64,{photograph}"}},
+    ]
+    asked = {"model": "alpha", "messages": [{"role": "user", "content": parts}]}
+    answer = httpx.post(f"{url}/v1/chat/completions", json=asked, timeout=60)
+    assert answer.status_code == 200, answer.text
+    assert fake_ollama.chats[-1].json["messages"][-1]["images"] == [photograph]
+    chat = [*asked["messages"], {"role": "assistant", "content": "A cat."},
+            {"role": "user", "content": "Its name?"}]  # fmt: skip
+    asked = {"model": "council-fast", "messages": chat}
+    answer = httpx.post(f"{url}/v1/chat/completions", json=asked, timeout=60)
+    assert answer.status_code == 200, answer.text
+    assert photograph[:50] not in fake_ollama.chats[-1].body.decode()
 
 
 def test_ollamas_clients_are_served_over_ray(url: str, fake_ollama: FakeOllama) -> None:

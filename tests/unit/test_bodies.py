@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI, Request
 from starlette.types import Message, Receive, Scope, Send
 
-from serve_app.bodies import StrictBodies
+from serve_app.bodies import Large, StrictBodies
 from serve_app.edge import install
 
 JSON = {"Content-Type": "application/json"}
@@ -170,3 +171,62 @@ async def test_a_body_without_end_is_not_held_in_memory() -> None:
     start, _ = await call(receive)
     assert start["status"] == 413
     assert reads == LIMIT // 30 + 1
+
+
+class TestLargeBodies:
+    """`/seen` may be sent larger ones, one at once."""
+
+    LARGE = Large(ends=("/seen",), max_body=10 * LIMIT, at_once=1, patience_s=0.05)
+    BODY = b'"' + b"a" * 5 * LIMIT + b'"'
+
+    @pytest.fixture
+    async def seen(self) -> AsyncIterator[tuple[httpx.AsyncClient, asyncio.Event, asyncio.Event]]:
+        """A client of `/seen`; what is set when it was seen, and what ends it."""
+        app, came, may_go = FastAPI(), asyncio.Event(), asyncio.Event()
+
+        @app.post("/echo")
+        @app.post("/seen")
+        async def look(request: Request) -> int:
+            length = len(await request.json())
+            came.set()
+            await may_go.wait()
+            return length
+
+        install(app, LIMIT, self.LARGE)
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://council") as made:
+            yield made, came, may_go
+
+    async def test_they_are_read_where_they_may_be_sent(self, seen: Any) -> None:
+        client, _, may_go = seen
+        may_go.set()
+        told = await client.post("/seen", content=self.BODY, headers=JSON)
+        assert told.json() == 5 * LIMIT
+        elsewhere = await client.post("/echo", content=self.BODY, headers=JSON)
+        too_large = await client.post("/seen", content=self.BODY * 3, headers=JSON)
+        untold = await client.post("/seen", content=pieces(self.BODY), headers=JSON)
+        for answer, bound in ((elsewhere, LIMIT), (too_large, 10 * LIMIT), (untold, LIMIT)):
+            assert answer.status_code == 413 and f" {bound} bytes" in answer.json()["detail"]
+
+    async def test_one_has_its_place_until_it_is_answered(self, seen: Any) -> None:
+        client, came, may_go = seen
+        first = asyncio.create_task(client.post("/seen", content=self.BODY, headers=JSON))
+        await came.wait()
+        away = await client.post("/seen", content=self.BODY, headers=JSON)
+        assert (away.status_code, away.json()["code"]) == (429, "queue_full")
+        assert away.headers["retry-after"] == "5" and "fit (1)" in away.json()["detail"]
+        came.clear()
+        small = asyncio.create_task(client.post("/seen", content=b'"a"', headers=JSON))
+        await came.wait()
+        may_go.set()
+        assert [(await one).status_code for one in (first, small)] == [200, 200]
+        assert (await client.post("/seen", content=self.BODY, headers=JSON)).is_success
+
+    async def test_who_waits_for_a_place_is_let_in_by_who_leaves(self, seen: Any) -> None:
+        client, came, may_go = seen
+        first = asyncio.create_task(client.post("/seen", content=self.BODY, headers=JSON))
+        await came.wait()
+        second = asyncio.create_task(client.post("/seen", content=self.BODY, headers=JSON))
+        await asyncio.sleep(0)
+        may_go.set()
+        assert [(await one).status_code for one in (first, second)] == [200, 200]
