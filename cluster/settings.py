@@ -22,7 +22,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from actors.messages.events import RankingMethod
+from actors.messages.judgement import RankingMethod
 from actors.messages.procedure import Mode, ReviewMethod
 from actors.messages.requests import ModelName
 from actors.telemetry.logs import LogFormat, LogLevel

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from actors.messages.calls import TokenUsage
-from actors.messages.events import Standing, Vote
+from actors.messages.judgement import Standing, Vote
 from actors.messages.sessions import (
     AgentLatency,
     AgentView,

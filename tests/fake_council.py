@@ -33,10 +33,9 @@ from actors.messages.events import (
     SessionClosed,
     SessionStarted,
     StageStarted,
-    Standing,
     StoredEvent,
-    Vote,
 )
+from actors.messages.judgement import Standing, Vote
 from actors.messages.nodes import (
     Duty,
     InstalledModel,

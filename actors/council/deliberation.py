@@ -44,7 +44,8 @@ from actors.council.steps import (
     Step,
     UseOpinion,
 )
-from actors.messages.events import CHAIRMAN, Stage, Standing
+from actors.messages.events import CHAIRMAN, Stage
+from actors.messages.judgement import Standing
 
 ORDERS: tuple[Literal["synthesis", "opinion"], ...] = ("synthesis", "opinion")
 """What the guard shows first: each judge sees both orders."""

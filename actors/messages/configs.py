@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from actors.messages.events import RankingMethod
+from actors.messages.judgement import RankingMethod
 from actors.messages.message import Message
 from actors.messages.prices import PriceTable
 from actors.messages.procedure import ProcedureDefaults

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from actors.messages.calls import TokenUsage
-from actors.messages.events import (
+from actors.messages.judgement import (
     Agreement,
     AnswerCount,
     GuardVerdict,

@@ -28,8 +28,8 @@ from actors.messages.events import (
     SessionClosed,
     Stage,
     StoredEvent,
-    Verdict,
 )
+from actors.messages.judgement import Verdict
 from actors.messages.procedure import Mode
 from actors.meters import catalogue
 from actors.meters.catalogue import Meter

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from actors.council.judging.ranking import DEFAULT, rank
-from actors.messages.events import Vote
+from actors.messages.judgement import Vote
 
 MIDDLE, UNIT = 6.0, 1.5
 """The score of a mean answer, and points of score a standard deviation of quality is worth."""

@@ -12,7 +12,7 @@ from actors.council.judging.agreement import (
     with_intervals,
 )
 from actors.council.judging.ranking import counted, ranked
-from actors.messages.events import Agreement, PlaceInterval, Standing, Vote
+from actors.messages.judgement import Agreement, PlaceInterval, Standing, Vote
 
 SEATS = ("agent_1", "agent_2", "agent_3", "agent_4")
 NAMES = dict(zip(SEATS, ("Ann", "Ben", "Cem", "Dee"), strict=True))

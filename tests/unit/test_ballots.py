@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from actors.council.judging.ballots import certain_first, votes_of
 from actors.council.judging.ranking import Scores, majority_choice, ranked
-from actors.messages.events import RankingMethod
+from actors.messages.judgement import RankingMethod
 
 SEATS = ("a", "b", "c", "d")
 METHODS: tuple[RankingMethod, ...] = ("adjusted", "borda", "copeland", "z_scores")

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.council.judging.critiques import KEPT, by_label, reasoned
-from actors.messages.events import Vote
+from actors.messages.judgement import Vote
 
 
 @pytest.mark.parametrize(

@@ -33,8 +33,8 @@ from actors.messages.events import (
     SessionStarted,
     StageStarted,
     StoredEvent,
-    Vote,
 )
+from actors.messages.judgement import Vote
 from actors.messages.requests import CouncilRequest, Seat
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

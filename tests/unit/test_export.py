@@ -4,7 +4,7 @@ import re
 
 from actors.council.telling.export import markdown
 from actors.messages.calls import TokenUsage
-from actors.messages.events import Agreement, GuardVerdict, PlaceInterval
+from actors.messages.judgement import Agreement, GuardVerdict, PlaceInterval
 from actors.messages.requests import AgentSpec, CouncilRequest
 from actors.messages.sessions import (
     CouncilSession,

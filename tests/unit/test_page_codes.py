@@ -20,7 +20,7 @@ from actors.errors import (
     RequestError,
     Unavailable,
 )
-from actors.messages.events import Rejection, Remark
+from actors.messages.judgement import Rejection, Remark
 from actors.messages.nodes import ServerCaution
 from actors.messages.requests import AgentSpec, CouncilRequest, ModelOptions
 from serve_app.configuration import ApiConfig

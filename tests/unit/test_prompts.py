@@ -18,7 +18,7 @@ from actors.council.asking.prompts import (
 )
 from actors.council.asking.quoting import fence_tag
 from actors.council.asking.review_prompts import ballot_messages, critique_messages
-from actors.messages.events import Standing
+from actors.messages.judgement import Standing
 from actors.messages.requests import Question, Seat
 
 QUERY = "Why is the sky blue?"

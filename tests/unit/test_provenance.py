@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from actors.council.telling.provenance import provenance
-from actors.messages.events import GuardVerdict
+from actors.messages.judgement import GuardVerdict
 from actors.messages.sessions import FinalAnswer
 
 NAMES = {"agent_1": "Alpha", "agent_2": "Beta"}

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.council.judging.ranking import counted, duel, majority_choice, rank
-from actors.messages.events import RankingMethod, Standing, Vote
+from actors.messages.judgement import RankingMethod, Standing, Vote
 
 METHODS: tuple[RankingMethod, ...] = (
     "adjusted",

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from actors.council.asking.context import Answer
 from actors.council.asking.review_prompts import ballot_messages
 from actors.council.judging.reviews import LOOKED_AT, MOST_MARKS, REASONS_KEPT, Ballot, read_ballot
-from actors.messages.events import Rejection, Vote
+from actors.messages.judgement import Rejection, Vote
 from actors.messages.requests import Question
 from benchmarks.review_parser import measure, total
 

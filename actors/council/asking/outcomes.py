@@ -21,7 +21,6 @@ from actors.messages.calls import CallFailed, CallTiming, Generated, TokenUsage
 from actors.messages.events import (
     CHAIRMAN,
     AbsenceNoted,
-    AnswerCount,
     FinalAnswerGiven,
     GuardHeard,
     NoticeGiven,
@@ -32,6 +31,7 @@ from actors.messages.events import (
     Stage,
     SynthesisDrafted,
 )
+from actors.messages.judgement import AnswerCount
 
 TRIMMED = "context_trimmed"
 """The notice that answers were shown without their middle."""

@@ -14,7 +14,7 @@ from actors.council.asking.context import Answer
 from actors.council.asking.conversation import chat, quoted
 from actors.council.asking.quoting import fence_tag, fenced
 from actors.messages.calls import ChatMessage
-from actors.messages.events import Standing
+from actors.messages.judgement import Standing
 from actors.messages.requests import Question, Seat
 
 OPINION_SYSTEM = (

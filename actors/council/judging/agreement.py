@@ -14,7 +14,7 @@ import numpy as np
 
 from actors.council.judging.ranking import Array, Scores, duel, tally
 from actors.council.judging.remarks import HARDLY, remarks, sentence
-from actors.messages.events import Agreement, Dispute, PlaceInterval, RankingMethod, Standing
+from actors.messages.judgement import Agreement, Dispute, PlaceInterval, RankingMethod, Standing
 
 EXACT_UP_TO = 5
 """Judges of whom all draws are looked at: C(9, 5) = 126. Beyond, `DRAWS` by the seed's chance."""

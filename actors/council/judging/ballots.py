@@ -4,7 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 from itertools import chain
 
 from actors.council.judging.ranking import AT_LEAST, Scores
-from actors.messages.events import ReviewHeard, Vote
+from actors.messages.events import ReviewHeard
+from actors.messages.judgement import Vote
 
 
 def votes_of(reviews: Mapping[str, Sequence[ReviewHeard]]) -> dict[str, tuple[Vote, ...]]:

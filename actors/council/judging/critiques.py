@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from actors.council.asking.anonymity import MENTION_WORD
 from actors.council.asking.quoting import clean
-from actors.messages.events import Vote
+from actors.messages.judgement import Vote
 
 LOOKED_AT = 32 * 1024
 KEPT = 2_000

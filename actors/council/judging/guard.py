@@ -13,7 +13,8 @@ from actors.council.asking.conversation import quoted
 from actors.council.asking.quoting import fence_tag, fenced
 from actors.council.judging.lenient_json import find_all
 from actors.messages.calls import ChatMessage
-from actors.messages.events import GuardHeard, GuardVerdict
+from actors.messages.events import GuardHeard
+from actors.messages.judgement import GuardVerdict
 from actors.messages.requests import Question
 
 Side = Literal["synthesis", "opinion"]

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from actors.messages.events import RankingMethod, Standing, Vote
+from actors.messages.judgement import RankingMethod, Standing, Vote
 
 DEFAULT: RankingMethod = "adjusted"
 AT_LEAST = 2

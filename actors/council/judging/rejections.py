@@ -1,6 +1,6 @@
 """Why lines of a ballot do not count, in English. Knows nothing of how ballots are read."""
 
-from actors.messages.events import Rejection
+from actors.messages.judgement import Rejection
 
 SENTENCES = {
     "empty": "the review is empty",

@@ -6,7 +6,7 @@ As remarks, which a reader's own language can be made of, and as a sentence in E
 from collections.abc import Iterator, Mapping, Sequence
 
 from actors.council.judging.ranking import Scores
-from actors.messages.events import Agreement, Remark, Standing
+from actors.messages.judgement import Agreement, Remark, Standing
 
 HARDLY = 0.3
 """Kendall's W below which judges are said to hardly agree (weak, in Schmidt 1997, table 2)."""

@@ -19,7 +19,7 @@ from actors.council.asking.anonymity import MENTION_WORD
 from actors.council.asking.quoting import clean
 from actors.council.judging.lenient_json import Found, Value, find_all
 from actors.council.judging.rejections import in_english
-from actors.messages.events import Rejection, Vote
+from actors.messages.judgement import Rejection, Vote
 
 LOOKED_AT = 32 * 1024
 MOST_MARKS = 1_500

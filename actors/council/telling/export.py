@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from actors.council.telling.cost import energy
 from actors.council.telling.provenance import provenance
-from actors.messages.events import Standing
+from actors.messages.judgement import Standing
 from actors.messages.requests import Turn
 from actors.messages.sessions import CouncilSession, FinalAnswer, Opinion, Review
 
