@@ -1,5 +1,7 @@
 """PC1 only coordinates, PC2 has the models: `up --lan`, `join`, questions, faults, the end."""
 
+import base64
+import random
 import signal
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,6 +68,16 @@ def test_a_client_needs_the_key(two: TwoPcs, keep: Keep) -> None:
     session = friend.ask("alpha", "beta")
 
     assert session["stage"] == "complete" and session["final_answer"]["content"]
+
+
+def test_a_picture_reaches_a_model_on_pc2_whole(two: TwoPcs) -> None:
+    """More than Ray sends within a call: it travels from PC1's object store to PC2's."""
+    picture = base64.b64encode(random.Random(1).randbytes(300_000)).decode()
+    url = {"url": f"data:image/png;base64,{picture}"}
+    said = [{"role": "user", "content": [{"type": "image_url", "image_url": url}]}]
+    answer = two.council.http.post("/v1/chat/completions", {"model": "alpha", "messages": said})
+    assert answer.status_code == 200, answer.text
+    assert two.ollama.asked()[-1]["json"]["messages"][-1]["images"] == [picture]
 
 
 def test_agents_sit_on_pc2_and_the_council_on_pc1(two: TwoPcs) -> None:
