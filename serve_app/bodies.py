@@ -126,7 +126,7 @@ class StrictBodies:
 
 
 def _replaying(body: bytes, receive: Receive) -> Receive:
-    """Tells the body once, and keeps it no longer."""
+    """Tells the body as one message, and then what the client says next."""
     kept = [body]
 
     async def replay() -> Message:
