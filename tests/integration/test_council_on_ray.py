@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from serve_app.clients.conversation import UNSEEN
 from tests.fakes import FakeOllama
 from tests.fakes.collector import FakeCollector, attributes, collecting
 from tests.served_council import served_council
@@ -111,10 +112,11 @@ def test_a_photograph_reaches_the_model_whole(url: str, fake_ollama: FakeOllama)
     assert fake_ollama.chats[-1].json["messages"][-1]["images"] == [photograph]
     chat = [*asked["messages"], {"role": "assistant", "content": "A cat."},
             {"role": "user", "content": "Its name?"}]  # fmt: skip
-    asked = {"model": "council-fast", "messages": chat}
+    asked, before = {"model": "council-fast", "messages": chat}, len(fake_ollama.chats)
     answer = httpx.post(f"{url}/v1/chat/completions", json=asked, timeout=60)
     assert answer.status_code == 200, answer.text
-    assert photograph[:50] not in fake_ollama.chats[-1].body.decode()
+    told = [call.body.decode() for call in fake_ollama.chats[before:]]
+    assert told and all(UNSEEN in body and photograph[:50] not in body for body in told)
 
 
 def test_ollamas_clients_are_served_over_ray(url: str, fake_ollama: FakeOllama) -> None:

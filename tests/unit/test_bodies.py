@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -222,11 +223,26 @@ class TestLargeBodies:
         assert [(await one).status_code for one in (first, small)] == [200, 200]
         assert (await client.post("/seen", content=self.BODY, headers=JSON)).is_success
 
-    async def test_who_waits_for_a_place_is_let_in_by_who_leaves(self, seen: Any) -> None:
-        client, came, may_go = seen
-        first = asyncio.create_task(client.post("/seen", content=self.BODY, headers=JSON))
-        await came.wait()
-        second = asyncio.create_task(client.post("/seen", content=self.BODY, headers=JSON))
-        await asyncio.sleep(0)
+    async def test_who_waits_for_a_place_is_let_in_by_who_leaves(self) -> None:
+        inside, may_go = [0], asyncio.Event()
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            inside[0] += 1
+            await may_go.wait()
+
+        async def receive() -> Message:
+            return {"type": "http.request", "body": self.BODY, "more_body": False}
+
+        async def send(message: Message) -> None:
+            raise AssertionError(f"who waits is not sent away: {message}")
+
+        length = (b"content-length", str(len(self.BODY)).encode())
+        headers = [(b"content-type", b"application/json"), length]
+        scope = {"type": "http", "method": "POST", "path": "/seen", "headers": headers}
+        strict = StrictBodies(app, LIMIT, large=replace(self.LARGE, patience_s=60))
+        both = [asyncio.create_task(strict(scope, receive, send)) for _ in range(2)]
+        await asyncio.sleep(0)  # each runs until it has to wait: one in the app, one for its place
+        assert inside == [1] and not any(one.done() for one in both)
         may_go.set()
-        assert [(await one).status_code for one in (first, second)] == [200, 200]
+        await asyncio.gather(*both)
+        assert inside == [2]
